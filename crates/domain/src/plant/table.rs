@@ -80,7 +80,13 @@ impl<'a> Table<'a> {
 
     pub fn require(&self, key: &'static str) -> Result<Value<'a>> {
         self.get(key)
-            .ok_or_else(|| self.problem(format!("{} lacks the key `{key}`", self.name)))
+            .ok_or_else(|| match self.entries.keys().find(|k| is_misspelt(k.get_ref(), key)) {
+                Some(k) => {
+                    let message = format!("unknown key `{}` in {}; expected `{key}`", k.get_ref(), self.name);
+                    self.text.problem(&k.span(), message)
+                }
+                None => self.problem(format!("{} lacks the key `{key}`", self.name)),
+            })
     }
 
     pub fn string(&self, key: &'static str) -> Result<&'a str> {

@@ -57,7 +57,7 @@ fn every_mistake_is_told_with_its_line_and_what_was_expected() {
         ("path = \"x.sqlite\"", "path = 3", &["path", "3"]),
         ("o2 = 15.0", "o3 = 15.0", &["o3", "o2"]),
         ("turbine = \"GT1\"", "turbine = \"\"", &["turbine"]),
-        ("[[source]]", "[[sauce]]", &["sauce"]),
+        ("name = \"NOX\"", "nam = \"NOX\"", &["nam", "name"]),
     ] {
         let text = good.replacen(old, new, 1);
         let PlantError(problems) = parse(&text).unwrap_err();

@@ -1,0 +1,76 @@
+//! What a database holds, as its user describes it and as it is found in the file.
+
+use domain::tag::Origin;
+use domain::{Basis, Tag, TagId, TagName, Unit};
+
+/// What is going to be recorded.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// The plant's name.
+    pub plant: String,
+    /// The turbine's name.
+    pub turbine: String,
+    /// A zone of the tz database, for reports and the screen.
+    pub timezone: String,
+    /// All tags in the order of the plant: a [`TagId`] is a place in this list.
+    pub tags: Vec<Tag>,
+    /// What frames arrive: a [`StreamId`] is a place in this list.
+    pub streams: Vec<StreamDescription>,
+}
+
+/// Where frames of the same tags come from.
+#[derive(Clone, Debug)]
+pub struct StreamDescription {
+    /// The source's id, the target for predictions, or `import`.
+    pub source: String,
+    /// The model, where the frames are predictions.
+    pub model: Option<ModelId>,
+    /// The tags its frames may hold.
+    pub tags: Vec<TagId>,
+}
+
+/// Which model made a prediction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelId {
+    /// SHA-256 of the model's file, in hexadecimal.
+    pub sha256: String,
+    /// The tag that it predicts.
+    pub target: TagName,
+}
+
+/// A place in [`Description::streams`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StreamId(pub u32);
+
+/// Whose data a database holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlantIdentity {
+    /// The plant's name.
+    pub plant: String,
+    /// The turbine's name.
+    pub turbine: String,
+    /// A zone of the tz database.
+    pub timezone: String,
+}
+
+/// A tag as the database knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredTag {
+    /// Its name.
+    pub name: TagName,
+    /// The unit of its values.
+    pub unit: Unit,
+    /// Dry or wet, and at which oxygen, where that matters.
+    pub basis: Option<Basis>,
+    /// What it is, in the plant's own words.
+    pub description: String,
+    /// Measured or predicted.
+    pub origin: Origin,
+}
+
+impl StoredTag {
+    /// Unit and basis as one text.
+    pub(crate) fn unit_label(unit: Unit, basis: Option<Basis>) -> String {
+        basis.map_or_else(|| unit.name().to_owned(), |basis| format!("{unit} ({basis})"))
+    }
+}

@@ -1,0 +1,216 @@
+//! Opening: whose file it is, who may write, and the settings under which nothing committed is lost.
+
+use crate::error::StoreError;
+use crate::schema;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Before it, a WAL reset beside a second connection could damage the file.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// The right to write, for as long as it is kept. A file of its own: SQLite's locks lie on the database itself, and on
+/// POSIX closing any handle of a file drops all locks that the process has on it.
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes it.
+    pub fn take(database: &Path) -> Result<Self, StoreError> {
+        let path = lock_path(database);
+        let at = |source| StoreError::File {
+            path: path.clone(),
+            source,
+        };
+        let mut file = private(OpenOptions::new().read(true).write(true).create(true).truncate(false))
+            .open(&path)
+            .map_err(at)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let pid = file
+                    .read_to_string(&mut text)
+                    .ok()
+                    .and_then(|_| text.trim().parse().ok());
+                return Err(StoreError::Locked {
+                    path: database.to_owned(),
+                    pid,
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(at(source)),
+        }
+        // the number only helps whoever is refused: the lock holds without it
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()));
+        if let Err(error) = written {
+            tracing::warn!("{}: {error}", path.display());
+        }
+        Ok(Self { _file: file })
+    }
+}
+
+/// Does some process record into this database?
+pub fn is_recording(database: &Path) -> bool {
+    let database = resolved(database);
+    File::open(lock_path(&database)).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
+/// The file's one name, so that two ways to it meet in the same lock.
+pub fn resolved(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    match (folder.canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+/// The database's name with something behind it.
+pub fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(database);
+    name.push(suffix);
+    name.into()
+}
+
+fn lock_path(database: &Path) -> PathBuf {
+    beside(database, ".lock")
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.mode(0o600)
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+/// Opens for writing, makes the file if there is none and brings it to the newest version.
+pub fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(StoreError::OldSqlite(rusqlite::version()));
+    }
+    // made here, not by SQLite, which would give it the mode of the umask; -wal and -shm follow the file's
+    private(OpenOptions::new().read(true).write(true).create(true).truncate(false))
+        .open(path)
+        .map_err(|source| StoreError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+    let at = |error| StoreError::of(path, error);
+    let mut connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .map_err(at)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(at)?;
+    let found = match check(&connection, path)? {
+        Found::Empty => 0,
+        Found::Version(version) => version,
+    };
+    configure(&connection, found == 0).map_err(at)?;
+    if found < schema::version() {
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(at)?;
+        schema::migrate(&transaction, found).map_err(at)?;
+        transaction.commit().map_err(at)?;
+    }
+    Ok(connection)
+}
+
+fn configure(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
+    if is_new {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 64 * 1024 * 1024, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(()))?;
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(())
+}
+
+/// Opens for reading alone.
+pub fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::Missing { path: path.to_owned() });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let at = |error| StoreError::of(path, error);
+    let connection = Connection::open_with_flags(path, flags).map_err(at)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(at)?;
+    let (connection, found) = match check(&connection, path) {
+        // an archived copy where SQLite may not put its shared memory beside it, and no one writes
+        Err(StoreError::Disk { .. }) if !beside(path, "-wal").exists() => {
+            let connection =
+                Connection::open_with_flags(immutable(path), flags | OpenFlags::SQLITE_OPEN_URI).map_err(at)?;
+            let found = check(&connection, path)?;
+            (connection, found)
+        }
+        found => (connection, found?),
+    };
+    match found {
+        Found::Version(version) if version == schema::version() => {}
+        // reading does not migrate, and an older layout is not known to the queries
+        _ => return Err(StoreError::Foreign { path: path.to_owned() }),
+    }
+    connection.pragma_update(None, "query_only", true).map_err(at)?;
+    connection
+        .pragma_update_and_check(None, "mmap_size", 0, |_| Ok(()))
+        .map_err(at)?;
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(connection)
+}
+
+fn immutable(path: &Path) -> String {
+    let path = resolved(path)
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    let path = path.strip_prefix(r"\\?\").unwrap_or(&path).replace('\\', "/");
+    let root = if path.starts_with('/') { "" } else { "/" };
+    format!("file:{root}{path}?immutable=1")
+}
+
+enum Found {
+    Empty,
+    Version(i64),
+}
+
+fn check(connection: &Connection, path: &Path) -> Result<Found, StoreError> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let at = |error| StoreError::of(path, error);
+    let id = pragma("application_id").map_err(at)?;
+    let found = pragma("user_version").map_err(at)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(at)?;
+    let known = schema::version();
+    match (id, found) {
+        (0, 0) if tables == 0 => Ok(Found::Empty),
+        (schema::APPLICATION_ID, _) if found > known => Err(StoreError::NewerVersion {
+            path: path.to_owned(),
+            found,
+            known,
+        }),
+        (schema::APPLICATION_ID, 1..) => Ok(Found::Version(found)),
+        _ => Err(StoreError::Foreign { path: path.to_owned() }),
+    }
+}

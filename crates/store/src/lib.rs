@@ -1,0 +1,28 @@
+//! The database of one turbine, and the only crate that knows SQL.
+//!
+//! One [`Writer`] records, held alone by a lock of the operating system; any number of [`Reader`]s look at what is
+//! committed. A committed reading is on the disk (`synchronous=FULL`), is never changed and never removed.
+//!
+//! A *frame* (one poll, message, line or prediction) is one row: a column a tag, and one blob of status bytes that is
+//! NULL when everything in the frame is good. Beside the frames stand reductions of 10 s, 1 min, 15 min and 1 h. A
+//! reduction that exists is exact; where one is missing the frames themselves are read, so nothing depends on which
+//! exist.
+
+mod catalogue;
+mod columns;
+mod description;
+mod error;
+mod file;
+mod merge;
+mod reader;
+mod row;
+mod schema;
+mod tiers;
+mod writer;
+
+pub use columns::Column;
+pub use description::{Description, ModelId, PlantIdentity, StoredTag, StreamDescription, StreamId};
+pub use error::StoreError;
+pub use file::is_recording;
+pub use reader::{Counts, ExportRow, Reader};
+pub use writer::{Committed, Incoming, Writer};

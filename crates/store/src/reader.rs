@@ -1,0 +1,444 @@
+//! Looking at what is committed. A reader never waits for the recorder, nor the recorder for it.
+
+use crate::catalogue::{self, Catalogue, Part};
+use crate::columns::{self, Borders, Column, Reduction, Series};
+use crate::description::{PlantIdentity, StoredTag};
+use crate::error::StoreError;
+use crate::file;
+use crate::row;
+use domain::{Reading, Status, TagName, Timestamp, Unit};
+use rusqlite::{Connection, params};
+use std::cell::{Ref, RefCell};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A connection that only reads.
+pub struct Reader {
+    path: PathBuf,
+    connection: Connection,
+    plant: PlantIdentity,
+    catalogue: RefCell<Catalogue>,
+}
+
+/// A reading with everything that another database has to know of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExportRow {
+    /// Order of arrival.
+    pub seq: i64,
+    /// When it was measured.
+    pub time: Timestamp,
+    /// Whose value it is.
+    pub tag: TagName,
+    /// In which unit.
+    pub unit: Unit,
+    /// The number; `None` where nothing was measured.
+    pub value: Option<f64>,
+    /// How good it is.
+    pub status: Status,
+    /// The source's id, the target for predictions, or `import`.
+    pub source: Arc<str>,
+    /// SHA-256 of the model, for predictions.
+    pub model: Option<Arc<str>>,
+}
+
+/// How much a database holds; the program's own tags (`sys.…`) are not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Measured and imported readings.
+    pub readings: u64,
+    /// Predicted ones.
+    pub predictions: u64,
+}
+
+type Fields = Vec<(Part, usize)>;
+
+impl Reader {
+    /// Opens a database to read.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Foreign`], [`StoreError::NewerVersion`], [`StoreError::Damaged`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref().to_owned();
+        let connection = file::open_to_read(&path)?;
+        let at = |error| match error {
+            // made, and not described yet: its recorder stopped in between
+            rusqlite::Error::QueryReturnedNoRows => StoreError::Foreign { path: path.clone() },
+            error => StoreError::of(&path, error),
+        };
+        let plant = catalogue::identity(&connection).map_err(at)?;
+        let catalogue = RefCell::new(Catalogue::load(&connection).map_err(at)?);
+        Ok(Self {
+            path,
+            connection,
+            plant,
+            catalogue,
+        })
+    }
+
+    /// Whose data it is.
+    pub fn plant(&self) -> &PlantIdentity {
+        &self.plant
+    }
+
+    /// The database's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All tags, in the order in which the database learned of them.
+    pub fn tags(&self) -> Vec<StoredTag> {
+        self.catalogue().tags.iter().map(|(_, tag)| tag.clone()).collect()
+    }
+
+    /// The readings of a tag from `from` on and before `to`, from all its sources, ordered by time, then seq.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownTag`], and what the disk says.
+    pub fn readings(
+        &self,
+        tag: &str,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Result<Vec<Reading>, StoreError> {
+        let fields = self.fields_of(tag)?;
+        self.snapshot(|connection| {
+            let mut readings = Vec::new();
+            let (from, to) = (from.map_or(i64::MIN, Timestamp::micros), to.map_or(i64::MAX, Timestamp::micros));
+            for (part, place) in &fields {
+                let sql = format!(
+                    "SELECT seq, time, quality, c{place} FROM frame_{} WHERE time >= ?1 AND time < ?2 ORDER BY time, seq",
+                    part.id
+                );
+                let mut select = connection.prepare_cached(&sql)?;
+                let mut rows = select.query(params![from, to])?;
+                while let Some(row) = rows.next()? {
+                    readings.extend(reading(row, *place)?);
+                }
+            }
+            readings.sort_by_key(|r| (r.time, r.seq));
+            Ok(readings)
+        })
+    }
+
+    /// At most `width` columns of equal length from `from` (left out: the first reading) to `to` (left out: just after the
+    /// last reading); those without a reading are left out. Border `i` is `from + i · (to − from) / width` in whole
+    /// microseconds.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownTag`], and what the disk says.
+    pub fn columns(
+        &self,
+        tag: &str,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        width: u32,
+    ) -> Result<Vec<Column>, StoreError> {
+        let fields = self.fields_of(tag)?;
+        self.snapshot(|connection| {
+            let from = match from {
+                Some(from) => Some(from.micros()),
+                None => outermost(connection, &fields, End::First)?.map(|r| r.time.micros()),
+            };
+            let to = match to {
+                Some(to) => Some(to.micros()),
+                None => outermost(connection, &fields, End::Last)?.map(|r| r.time.micros() + 1),
+            };
+            let borders = from.zip(to).and_then(|(from, to)| Borders::new(from, to, width));
+            let Some(borders) = borders else { return Ok(Vec::new()) };
+            let mut reductions = vec![Reduction::default(); width as usize];
+            for (part, place) in &fields {
+                Series::new(connection, part, *place).reduce(&borders, &mut reductions)?;
+            }
+            Ok(columns::finish(&borders, &reductions))
+        })
+    }
+
+    /// The reading of a tag with the latest time; `None` for a tag without any, or that the database does not know.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn newest(&self, tag: &str) -> Result<Option<Reading>, StoreError> {
+        match self.fields_of(tag) {
+            Ok(fields) => self.snapshot(|connection| outermost(connection, &fields, End::Last)),
+            Err(StoreError::UnknownTag { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The readings of the next `limit` frames after `after_seq`, ordered by seq, without `sys.…`. Empty only at the end.
+    /// The next page begins after the highest seq of this one.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn export_page(&self, after_seq: i64, limit: usize) -> Result<Vec<ExportRow>, StoreError> {
+        self.page(after_seq, limit, false)
+    }
+
+    /// As [`Reader::export_page`], with the program's own tags.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn export_page_with_system(&self, after_seq: i64, limit: usize) -> Result<Vec<ExportRow>, StoreError> {
+        self.page(after_seq, limit, true)
+    }
+
+    fn page(&self, after_seq: i64, limit: usize, with_system: bool) -> Result<Vec<ExportRow>, StoreError> {
+        self.refresh()?;
+        let catalogue = self.catalogue();
+        let units: HashMap<i64, Unit> = catalogue.tags.iter().map(|(id, tag)| (*id, tag.unit)).collect();
+        let mut after = after_seq;
+        loop {
+            let (rows, last) =
+                self.snapshot(|connection| page(connection, &catalogue, &units, after, limit, with_system))?;
+            match last {
+                // frames of the program's own tags alone: the page must not look like the end
+                Some(last) if rows.is_empty() => after = last,
+                _ => return Ok(rows),
+            }
+        }
+    }
+
+    /// The highest seq; 0 in an empty database.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn last_seq(&self) -> Result<i64, StoreError> {
+        self.refresh()?;
+        let catalogue = self.catalogue();
+        self.snapshot(|connection| {
+            let mut last = 0;
+            for part in &catalogue.parts {
+                let sql = format!("SELECT max(seq) FROM frame_{}", part.id);
+                let seq: Option<i64> = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+                last = last.max(seq.unwrap_or(0));
+            }
+            Ok(last)
+        })
+    }
+
+    /// Counts everything; reads the whole database.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn counts(&self) -> Result<Counts, StoreError> {
+        self.refresh()?;
+        let catalogue = self.catalogue();
+        self.snapshot(|connection| {
+            let mut counts = Counts::default();
+            for part in &catalogue.parts {
+                let n = count(connection, part)?;
+                let sum = if part.is_predicted {
+                    &mut counts.predictions
+                } else {
+                    &mut counts.readings
+                };
+                *sum += n;
+            }
+            Ok(counts)
+        })
+    }
+
+    /// SQLite's own check of the file. Takes long for large files: for a thread in the background.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] with the first finding.
+    pub fn integrity_quick_check(&self) -> Result<(), StoreError> {
+        let found: String =
+            self.snapshot(|connection| connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
+        if found == "ok" {
+            Ok(())
+        } else {
+            Err(StoreError::Damaged {
+                path: self.path.clone(),
+                detail: found,
+            })
+        }
+    }
+
+    fn catalogue(&self) -> Ref<'_, Catalogue> {
+        self.catalogue.borrow()
+    }
+
+    /// A recorder may have added tags since.
+    fn refresh(&self) -> Result<(), StoreError> {
+        let at = |error| StoreError::of(&self.path, error);
+        let version: i64 = self
+            .connection
+            .pragma_query_value(None, "schema_version", |row| row.get(0))
+            .map_err(at)?;
+        if version != self.catalogue().schema_version {
+            let catalogue = self.snapshot(Catalogue::load)?;
+            self.catalogue.replace(catalogue);
+        }
+        Ok(())
+    }
+
+    fn fields_of(&self, tag: &str) -> Result<Fields, StoreError> {
+        self.refresh()?;
+        let catalogue = self.catalogue();
+        let fields = catalogue
+            .fields_of(tag)
+            .map(|f| f.into_iter().map(|(part, place)| (part.clone(), place)).collect());
+        fields.ok_or_else(|| StoreError::UnknownTag {
+            path: self.path.clone(),
+            tag: tag.to_owned(),
+        })
+    }
+
+    /// Runs queries on one state of the database, and lets it go at once: a long reader would make the log grow.
+    fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let run = || {
+            let transaction = self.connection.unchecked_transaction()?;
+            let result = read(&transaction)?;
+            transaction.finish()?;
+            Ok(result)
+        };
+        run().map_err(|error| StoreError::of(&self.path, error))
+    }
+}
+
+/// Reads `seq, time, quality, value`; `None` where the tag is not in the frame.
+fn reading(row: &rusqlite::Row<'_>, place: usize) -> rusqlite::Result<Option<Reading>> {
+    let value = row.get(3)?;
+    let status = row::status(row.get_ref(2)?.as_blob_or_null()?, place, value);
+    let (seq, time) = (row.get(0)?, Timestamp::from_micros(row.get(1)?));
+    Ok(status.map(|status| Reading {
+        seq,
+        time,
+        value,
+        status,
+    }))
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    First,
+    Last,
+}
+
+fn outermost(connection: &Connection, fields: &Fields, end: End) -> rusqlite::Result<Option<Reading>> {
+    let order = match end {
+        End::First => "time, seq",
+        End::Last => "time DESC, seq DESC",
+    };
+    let mut found: Option<Reading> = None;
+    for (part, place) in fields {
+        let sql = format!(
+            "SELECT seq, time, quality, c{place} FROM frame_{} ORDER BY {order}",
+            part.id
+        );
+        let mut select = connection.prepare_cached(&sql)?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let Some(reading) = reading(row, *place)? else { continue };
+            let is_further = |f: Reading| match end {
+                End::First => (reading.time, reading.seq) < (f.time, f.seq),
+                End::Last => (reading.time, reading.seq) > (f.time, f.seq),
+            };
+            if found.is_none_or(is_further) {
+                found = Some(reading);
+            }
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// The rows of the next frames, and the last seq that was looked at.
+fn page(
+    connection: &Connection,
+    catalogue: &Catalogue,
+    units: &HashMap<i64, Unit>,
+    after: i64,
+    limit: usize,
+    with_system: bool,
+) -> rusqlite::Result<(Vec<ExportRow>, Option<i64>)> {
+    let mut models = connection.prepare_cached("SELECT id, sha256 FROM model")?;
+    let models: HashMap<i64, Arc<str>> = models
+        .query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?.into())))?
+        .collect::<rusqlite::Result<_>>()?;
+    let limit = limit.max(1);
+    let mut seqs = Vec::new();
+    for part in &catalogue.parts {
+        let sql = format!("SELECT seq FROM frame_{} WHERE seq > ?1 ORDER BY seq LIMIT ?2", part.id);
+        let mut select = connection.prepare_cached(&sql)?;
+        let found = select.query_map(params![after, limit as i64], |row| row.get::<_, i64>(0))?;
+        for seq in found {
+            seqs.push(seq?);
+        }
+    }
+    seqs.sort_unstable();
+    seqs.dedup();
+    let Some(&last) = seqs.get(limit - 1).or(seqs.last()) else {
+        return Ok((Vec::new(), None));
+    };
+    let mut out = Vec::new();
+    for part in &catalogue.parts {
+        let model = if part.is_predicted { "model" } else { "NULL" };
+        let (id, columns) = (part.id, part.column_list());
+        let sql = format!(
+            "SELECT seq, time, {model}, quality, {columns} FROM frame_{id} WHERE seq > ?1 AND seq <= ?2 ORDER BY seq"
+        );
+        let mut select = connection.prepare_cached(&sql)?;
+        let mut rows = select.query(params![after, last])?;
+        while let Some(row) = rows.next()? {
+            let (seq, time) = (row.get(0)?, Timestamp::from_micros(row.get(1)?));
+            let model = row.get::<_, Option<i64>>(2)?.and_then(|id| models.get(&id));
+            let quality = row.get_ref(3)?.as_blob_or_null()?;
+            for field in part.fields.iter().filter(|f| with_system || !f.name.is_system()) {
+                let value = row.get(4 + field.place)?;
+                let Some((status, &unit)) = row::status(quality, field.place, value).zip(units.get(&field.tag)) else {
+                    continue;
+                };
+                let (tag, source, model) = (field.name.clone(), part.source.clone(), model.cloned());
+                out.push(ExportRow {
+                    seq,
+                    time,
+                    tag,
+                    unit,
+                    value,
+                    status,
+                    source,
+                    model,
+                });
+            }
+        }
+    }
+    out.sort_by_key(|row| row.seq);
+    Ok((out, Some(last)))
+}
+
+fn count(connection: &Connection, part: &Part) -> rusqlite::Result<u64> {
+    let counted: Vec<usize> = part
+        .fields
+        .iter()
+        .filter(|f| !f.name.is_system())
+        .map(|f| f.place)
+        .collect();
+    if counted.is_empty() {
+        return Ok(0);
+    }
+    let sums: Vec<String> = counted.iter().map(|place| format!("count(c{place})")).collect();
+    let sql = format!(
+        "SELECT {} FROM frame_{} WHERE quality IS NULL",
+        sums.join(" + "),
+        part.id
+    );
+    let mut n = connection
+        .query_row(&sql, [], |row| row.get::<_, i64>(0))?
+        .unsigned_abs();
+    let mut select = connection.prepare(&format!(
+        "SELECT quality FROM frame_{} WHERE quality IS NOT NULL",
+        part.id
+    ))?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let quality = row.get_ref(0)?.as_blob_or_null()?;
+        n += counted
+            .iter()
+            .filter(|&&place| row::status(quality, place, None).is_some())
+            .count() as u64;
+    }
+    Ok(n)
+}

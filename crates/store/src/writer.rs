@@ -1,0 +1,316 @@
+//! The one recorder of a database.
+
+use crate::catalogue::{Catalogue, Part};
+use crate::description::{Description, StreamId};
+use crate::error::StoreError;
+use crate::file::{self, Lock};
+use crate::merge::{self, Stream};
+use crate::row::{self, ABSENT, Draft};
+use crate::tiers::Tiers;
+use domain::Frame;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter, types::Value};
+use std::path::{Path, PathBuf};
+
+/// A frame on its way into the database.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// Where it comes from.
+    pub stream: StreamId,
+    /// Its samples.
+    pub frame: &'a Frame,
+    /// May it come twice (MQTT, import)? Then a (tag, time, value) that the stream already has is stored once; another
+    /// value at that time is stored too, and counted.
+    pub is_repeatable: bool,
+}
+
+/// What a commit did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The highest `seq` of the database after it; 0 in an empty one.
+    pub last_seq: i64,
+    /// Samples newly stored.
+    pub readings: u64,
+    /// Samples that were stored already.
+    pub repeated: u64,
+    /// Samples stored beside another value of the same tag and time.
+    pub contradicting: u64,
+    /// For each incoming frame its `seq`; `None` where nothing of it was new.
+    pub seqs: Vec<Option<i64>>,
+}
+
+/// The right and the means to record. There is one at a time for a database.
+pub struct Writer {
+    path: PathBuf,
+    connection: Connection,
+    catalogue: Catalogue,
+    streams: Vec<Stream>,
+    tables: Tables,
+    last_seq: i64,
+    tiers: Tiers,
+    // let go last
+    _lock: Lock,
+}
+
+/// What is known of each part's table, by its index in the catalogue.
+struct Tables {
+    insert: Vec<String>,
+    find: Vec<String>,
+    newest: Vec<i64>,
+}
+
+impl Writer {
+    /// Opens a database to record into, makes it where there is none, brings it to this program's version and adds the
+    /// tags and streams it does not have yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] beside another recorder, [`StoreError::Foreign`] and [`StoreError::NewerVersion`] for files
+    /// that are not to be touched, [`StoreError::UnitChanged`] where a tag's stored numbers have another unit.
+    pub fn open(path: impl AsRef<Path>, description: &Description) -> Result<Self, StoreError> {
+        let path = file::resolved(path.as_ref());
+        let lock = Lock::take(&path)?;
+        let mut connection = file::open_to_write(&path)?;
+        let at = |error| StoreError::of(&path, error);
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(at)?;
+        let (catalogue, streams) = merge::merge(&transaction, &path, description)?;
+        transaction.commit().map_err(at)?;
+        let (tables, last_seq) = Tables::load(&connection, &catalogue.parts).map_err(at)?;
+        let mut tiers = Tiers::default();
+        for (part, &newest) in tables
+            .newest
+            .iter()
+            .enumerate()
+            .filter(|(_, newest)| **newest > i64::MIN)
+        {
+            tiers.resume(part, newest);
+        }
+        Ok(Self {
+            path,
+            connection,
+            catalogue,
+            streams,
+            tables,
+            last_seq,
+            tiers,
+            _lock: lock,
+        })
+    }
+
+    /// Stores all of it or nothing, in one transaction; when this returns it is on the disk.
+    ///
+    /// # Errors
+    /// Those with [`StoreError::is_transient`] may pass: the same batch can be given again. After any error nothing of
+    /// the batch is stored.
+    pub fn commit(&mut self, batch: &[Incoming<'_>]) -> Result<Committed, StoreError> {
+        let result = self.try_commit(batch);
+        match &result {
+            Ok(committed) => self.last_seq = committed.last_seq,
+            Err(_) => self.tiers.rolled_back(),
+        }
+        result
+    }
+
+    fn try_commit(&mut self, batch: &[Incoming<'_>]) -> Result<Committed, StoreError> {
+        let at = |error| StoreError::of(&self.path, error);
+        let mut done = Committed {
+            last_seq: self.last_seq,
+            seqs: Vec::with_capacity(batch.len()),
+            ..Committed::default()
+        };
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(at)?;
+        for incoming in batch {
+            let place = incoming.stream.0;
+            let undescribed = |tag| StoreError::NotDescribed { stream: place, tag };
+            let stream = self.streams.get(place as usize).ok_or_else(|| undescribed(None))?;
+            let drafts = drafts(stream, &self.catalogue.parts, incoming.frame).map_err(|tag| undescribed(Some(tag)))?;
+            let mut insertion = Insertion {
+                transaction: &transaction,
+                parts: &self.catalogue.parts,
+                tables: &mut self.tables,
+                tiers: &mut self.tiers,
+            };
+            let seq = insertion.frame(stream, incoming, drafts, &mut done).map_err(at)?;
+            done.seqs.push(seq);
+        }
+        let written = self
+            .tiers
+            .write_due(&transaction, &self.catalogue.parts, &self.tables.newest, false)
+            .map_err(at)?;
+        transaction.commit().map_err(at)?;
+        self.tiers.committed(&written);
+        Ok(done)
+    }
+
+    /// The database's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes on the disk, the write-ahead log included.
+    pub fn size_bytes(&self) -> u64 {
+        let size = |path: &Path| path.metadata().map_or(0, |m| m.len());
+        size(&self.path) + size(&file::beside(&self.path, "-wal"))
+    }
+
+    /// Writes the reductions that are still out, empties the write-ahead log into the file and lets the lock go. All
+    /// readings are safe without it.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        self.finish().map_err(|error| StoreError::of(&path, error))?;
+        self.connection
+            .close()
+            .map_err(|(_, error)| StoreError::of(&path, error))
+    }
+
+    fn finish(&mut self) -> rusqlite::Result<()> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let written = self
+            .tiers
+            .write_due(&transaction, &self.catalogue.parts, &self.tables.newest, true)?;
+        transaction.commit()?;
+        self.tiers.committed(&written);
+        // a reader at work leaves it for the last connection to do
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+}
+
+impl Tables {
+    /// Reads them, and the highest `seq`.
+    fn load(connection: &Connection, parts: &[Part]) -> rusqlite::Result<(Self, i64)> {
+        let mut tables = Self {
+            insert: Vec::new(),
+            find: Vec::new(),
+            newest: Vec::new(),
+        };
+        let mut last_seq = 0;
+        for part in parts {
+            let (id, columns) = (part.id, part.column_list());
+            let model = if part.is_predicted { "model, " } else { "" };
+            let count = part.fields.len() + 3 + usize::from(part.is_predicted);
+            let marks = vec!["?"; count].join(", ");
+            tables.insert.push(format!(
+                "INSERT INTO frame_{id}(seq, time, {model}quality, {columns}) VALUES ({marks})"
+            ));
+            tables
+                .find
+                .push(format!("SELECT quality, {columns} FROM frame_{id} WHERE time = ?1"));
+            let ends =
+                |what: &str| connection.query_row(&format!("SELECT max({what}) FROM frame_{id}"), [], |row| row.get(0));
+            let newest: Option<i64> = ends("time")?;
+            let seq: Option<i64> = ends("seq")?;
+            tables.newest.push(newest.unwrap_or(i64::MIN));
+            last_seq = last_seq.max(seq.unwrap_or(0));
+        }
+        Ok((tables, last_seq))
+    }
+}
+
+/// The rows of a frame, one for each table it has samples in.
+fn drafts(stream: &Stream, parts: &[Part], frame: &Frame) -> Result<Vec<Draft>, u32> {
+    let mut drafts: Vec<Draft> = Vec::with_capacity(1);
+    for sample in &frame.samples {
+        let &(part, place) = stream.places.get(&sample.tag).ok_or(sample.tag.0)?;
+        match drafts.iter_mut().find(|d| d.part == part) {
+            Some(draft) => draft.set(place, sample),
+            None => {
+                let mut draft = Draft::new(part, parts[part].fields.len());
+                draft.set(place, sample);
+                drafts.push(draft);
+            }
+        }
+    }
+    Ok(drafts)
+}
+
+struct Insertion<'a> {
+    transaction: &'a Transaction<'a>,
+    parts: &'a [Part],
+    tables: &'a mut Tables,
+    tiers: &'a mut Tiers,
+}
+
+impl Insertion<'_> {
+    fn frame(
+        &mut self,
+        stream: &Stream,
+        incoming: &Incoming<'_>,
+        drafts: Vec<Draft>,
+        done: &mut Committed,
+    ) -> rusqlite::Result<Option<i64>> {
+        let time = incoming.frame.time.micros();
+        let mut seq = None;
+        for mut draft in drafts {
+            if incoming.is_repeatable && time <= self.tables.newest[draft.part] {
+                self.take_out_repeated(time, &mut draft, done)?;
+            }
+            let count = draft.count();
+            if count == 0 {
+                continue;
+            }
+            let seq = *seq.get_or_insert_with(|| {
+                done.last_seq += 1;
+                done.last_seq
+            });
+            self.row(seq, time, stream.model, &draft)?;
+            done.readings += count;
+        }
+        Ok(seq)
+    }
+
+    fn take_out_repeated(&self, time: i64, draft: &mut Draft, done: &mut Committed) -> rusqlite::Result<()> {
+        let mut is_contradicting = vec![false; draft.values.len()];
+        let mut select = self.transaction.prepare_cached(&self.tables.find[draft.part])?;
+        let mut rows = select.query([time])?;
+        while let Some(row) = rows.next()? {
+            let quality = row.get_ref(0)?.as_blob_or_null()?;
+            for (place, is_contradicting) in is_contradicting.iter_mut().enumerate() {
+                if draft.codes[place] == ABSENT {
+                    continue;
+                }
+                let stored: Option<f64> = row.get(place + 1)?;
+                if row::status(quality, place, stored).is_none() {
+                    continue;
+                }
+                if stored == draft.values[place] {
+                    draft.clear(place);
+                    done.repeated += 1;
+                } else {
+                    *is_contradicting = true;
+                }
+            }
+        }
+        let contradicting = is_contradicting
+            .iter()
+            .zip(&draft.codes)
+            .filter(|(c, code)| **c && **code != ABSENT);
+        done.contradicting += contradicting.count() as u64;
+        Ok(())
+    }
+
+    fn row(&mut self, seq: i64, time: i64, model: Option<i64>, draft: &Draft) -> rusqlite::Result<()> {
+        let part = draft.part;
+        let integer = |v: Option<i64>| v.map_or(Value::Null, Value::Integer);
+        let head = [Value::Integer(seq), Value::Integer(time)];
+        let model = self.parts[part].is_predicted.then(|| integer(model));
+        let quality = draft.quality().map_or(Value::Null, |q| Value::Blob(q.to_vec()));
+        let values = draft.values.iter().map(|v| v.map_or(Value::Null, Value::Real));
+        let all = head.into_iter().chain(model).chain([quality]).chain(values);
+        self.transaction
+            .prepare_cached(&self.tables.insert[part])?
+            .execute(params_from_iter(all))?;
+        let newest = self.tables.newest[part];
+        self.tiers.touch(self.transaction, self.parts, part, time, newest)?;
+        self.tables.newest[part] = newest.max(time);
+        Ok(())
+    }
+}

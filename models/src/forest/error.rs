@@ -1,0 +1,41 @@
+//! What can be wrong with settings or data of a fit.
+
+/// Why a forest is not fitted.
+#[derive(Debug, thiserror::Error)]
+pub enum ForestError {
+    /// A setting outside its range.
+    #[error("{name} is {value}; expected {expected}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// No rows or no inputs.
+    #[error("{rows} rows with {inputs} inputs: nothing to learn from")]
+    Empty {
+        /// Rows given.
+        rows: usize,
+        /// Inputs given.
+        inputs: usize,
+    },
+    /// NaN or an infinity among inputs or targets.
+    #[error("row {row} holds a value that is no number")]
+    NotANumber {
+        /// The row, from 0.
+        row: usize,
+    },
+    /// The system gives no threads.
+    #[error("cannot start {threads} threads: {message}")]
+    Threads {
+        /// How many were wanted.
+        threads: usize,
+        /// What the system says.
+        message: String,
+    },
+    /// linfa's own errors.
+    #[error(transparent)]
+    Linfa(#[from] linfa::Error),
+}

@@ -1,0 +1,146 @@
+use super::*;
+use crate::random::Random;
+use linfa::{
+    Dataset, ParamGuard,
+    traits::{Fit, Predict},
+};
+use ndarray::{Array1, Array2};
+
+fn data(rows: usize) -> (Vec<Vec<f32>>, Vec<f64>) {
+    let mut random = Random::new(5, 0);
+    let columns: Vec<Vec<f32>> = (0..4)
+        .map(|_| (0..rows).map(|_| random.unit() as f32).collect())
+        .collect();
+    let targets = (0..rows)
+        .map(|i| f64::from(columns[0][i] * 3.0 - columns[2][i]))
+        .collect();
+    (columns, targets)
+}
+
+fn fit(columns: &[Vec<f32>], targets: &[f64], params: ExtraTreesParams) -> ExtraTrees {
+    let columns: Vec<&[f32]> = columns.iter().map(Vec::as_slice).collect();
+    ExtraTrees::fit_columns(&columns, targets, &params.check().unwrap()).unwrap()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_forest_on_any_number_of_threads() {
+    let (columns, targets) = data(500);
+    let with = |threads| {
+        fit(
+            &columns,
+            &targets,
+            ExtraTrees::params().trees(13).seed(3).threads(Some(threads)),
+        )
+    };
+    assert_eq!(with(1), with(2));
+    assert_eq!(with(1), with(3));
+    assert_ne!(with(1), fit(&columns, &targets, ExtraTrees::params().trees(13).seed(4)));
+}
+
+#[test]
+fn a_forest_grown_to_the_end_repeats_its_training_rows() {
+    let (columns, targets) = data(300);
+    let forest = fit(&columns, &targets, ExtraTrees::params().trees(5));
+    for i in 0..300 {
+        let row: Vec<f32> = columns.iter().map(|c| c[i]).collect();
+        assert!((forest.predict_row(&row) - targets[i]).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn leaves_hold_at_least_min_leaf_rows_and_every_row_once_a_tree() {
+    let (columns, targets) = data(400);
+    let forest = fit(&columns, &targets, ExtraTrees::params().trees(7).min_leaf(5));
+    assert!(forest.leaf_counts().iter().all(|&n| n >= 5));
+    assert_eq!(forest.leaf_counts().iter().sum::<u32>(), 7 * 400);
+}
+
+#[test]
+fn a_constant_target_is_one_leaf_a_tree() {
+    let (columns, _) = data(50);
+    let forest = fit(&columns, &[4.25; 50], ExtraTrees::params().trees(3));
+    assert_eq!(forest.node_count(), 3);
+    assert_eq!(forest.predict_row(&[0.0; 4]), 4.25);
+}
+
+#[test]
+fn rows_alike_with_other_targets_share_a_leaf() {
+    let forest = fit(&[vec![1.0, 1.0, 1.0]], &[1.0, 2.0, 6.0], ExtraTrees::params().trees(1));
+    assert_eq!(forest.predict_row(&[1.0]), 3.0);
+}
+
+#[test]
+fn a_row_on_the_threshold_goes_left() {
+    let forest = ExtraTrees {
+        inputs: 1,
+        roots: vec![0, 3],
+        nodes: vec![
+            Node {
+                threshold: 0.5,
+                feature: 0,
+                link: 2,
+            },
+            Node {
+                threshold: 0.0,
+                feature: Node::LEAF,
+                link: 0,
+            },
+            Node {
+                threshold: 0.0,
+                feature: Node::LEAF,
+                link: 1,
+            },
+        ],
+        leaf_roots: vec![0, 2],
+        values: vec![10.0, 20.0],
+        counts: vec![1, 1],
+    };
+    assert_eq!(forest.predict_row(&[0.5]), 10.0);
+    assert_eq!(forest.predict_row(&[0.500_001]), 20.0);
+    assert_eq!(forest.predict_rows(&[0.4, 0.6]), [10.0, 20.0]);
+}
+
+#[test]
+fn few_features_make_other_trees() {
+    let (columns, targets) = data(200);
+    let params = |m| ExtraTrees::params().trees(3).max_features(m);
+    assert_ne!(
+        fit(&columns, &targets, params(MaxFeatures::Count(1))),
+        fit(&columns, &targets, params(MaxFeatures::All))
+    );
+}
+
+#[test]
+fn linfas_traits_fit_and_predict() {
+    let (columns, targets) = data(100);
+    let records = Array2::from_shape_fn((100, 4), |(r, c)| f64::from(columns[c][r]));
+    let dataset = Dataset::new(records.clone(), Array1::from(targets.clone()));
+    let forest = ExtraTrees::params().trees(4).fit(&dataset).unwrap();
+    let predicted: Array1<f64> = forest.predict(&records);
+    assert!(predicted.iter().zip(&targets).all(|(p, t)| (p - t).abs() < 1e-12));
+}
+
+#[test]
+fn bad_settings_and_data_are_refused() {
+    for params in [
+        ExtraTrees::params().trees(0),
+        ExtraTrees::params().min_leaf(0),
+        ExtraTrees::params().threads(Some(0)),
+    ] {
+        assert!(params.check().is_err());
+    }
+    let params = ExtraTrees::params().check().unwrap();
+    assert!(matches!(
+        ExtraTrees::fit_columns(&[], &[], &params),
+        Err(ForestError::Empty { .. })
+    ));
+    let nan = ExtraTrees::fit_columns(&[&[1.0, f32::NAN]], &[1.0, 2.0], &params);
+    assert!(matches!(nan, Err(ForestError::NotANumber { row: 1 })));
+}
+
+#[test]
+fn forests_cross_threads() {
+    fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<ExtraTrees>();
+    is_send_and_sync::<crate::Model>();
+}

@@ -1,0 +1,19 @@
+//! Extremely randomised trees for emissions: fit, validation, uncertainty and the model file.
+//!
+//! Pure: no files, no clock but for the duration of a fit, no randomness that a seed does not fix. A [`Model`] that is loaded
+//! cannot fail any more: everything in its file was checked.
+
+pub mod envelope;
+pub mod forest;
+pub mod metrics;
+pub mod model;
+pub mod train;
+
+mod pretrained;
+mod random;
+
+pub use forest::{ExtraTrees, ExtraTreesParams, ExtraTreesValidParams, ForestError};
+pub use metrics::Metrics;
+pub use model::{Flag, Input, Interval, IntervalOrigin, Model, ModelError, Prediction, Target, Training};
+pub use pretrained::pretrained;
+pub use train::{Scheme, TrainError, TrainOptions, Trained, TrainingTable, Validation, train};

@@ -1,0 +1,202 @@
+//! The whole artefact that is shipped and loaded: forest, envelope, interval, what it was trained on.
+
+mod file;
+
+pub use file::ModelError;
+
+use crate::{Metrics, envelope::Envelope, forest::ExtraTrees, train::Validation};
+use serde::{Deserialize, Serialize};
+
+/// A model, checked and ready: predicting cannot fail.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    pub(crate) target: Target,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) forest: ExtraTrees,
+    pub(crate) envelope: Envelope,
+    pub(crate) interval: Interval,
+    pub(crate) training: Training,
+}
+
+/// What is predicted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Its name: a column of the training data, a tag of a plant.
+    pub name: String,
+    /// Its unit's name; empty where the training data did not say.
+    pub unit: String,
+}
+
+/// An input and the range it was trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// Its unit's name; empty where the training data did not say.
+    pub unit: String,
+    /// Least value of the training rows.
+    pub min: f64,
+    /// Greatest value of the training rows.
+    pub max: f64,
+}
+
+/// The 90 % interval: prediction ± half width.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Half of its width in the target's unit; above 0.
+    pub half_width: f64,
+    /// Where it comes from.
+    pub origin: IntervalOrigin,
+}
+
+/// Where an interval comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntervalOrigin {
+    /// Split conformal: the ⌈0.9·(n + 1)⌉-th smallest error on the chronological last fifth, by a forest that had not seen it.
+    Conformal,
+    /// The model was not validated: 1.645 standard deviations of the target, which no forest is worse than.
+    TargetSpread,
+}
+
+/// How a model came about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// Rows it was fitted on.
+    pub rows: usize,
+    /// Rows left out because a value was missing.
+    pub incomplete_rows: usize,
+    /// Number of trees.
+    pub trees: usize,
+    /// Fewest rows in a leaf.
+    pub min_leaf: usize,
+    /// Inputs tried at each split; none: all.
+    pub max_features: Option<usize>,
+    /// Where chance began.
+    pub seed: u64,
+    /// SHA-256 of the training files, in their order.
+    pub data_sha256: String,
+    /// First and last time of the training rows, where they had one.
+    pub span: Option<(String, String)>,
+    /// Averaging time of the training rows in seconds: what a live input has to be averaged over to be the same thing.
+    pub average_secs: f64,
+    /// What validation found; the model itself is fitted on all rows afterwards.
+    pub validation: Option<Validation>,
+}
+
+/// A prediction of one row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// The predicted value; NaN where an input is missing.
+    pub value: f64,
+    /// Lower end of the 90 % interval.
+    pub lo: f64,
+    /// Upper end of the 90 % interval.
+    pub hi: f64,
+    /// How far to trust it.
+    pub flag: Flag,
+}
+
+/// How far to trust a prediction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flag {
+    /// Like the training rows.
+    Ok,
+    /// An input, or the combination of inputs, lies outside of the training rows.
+    OutOfRange,
+    /// An input is missing: there is no prediction.
+    MissingInput,
+}
+
+impl Flag {
+    /// The word used in files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::OutOfRange => "out-of-range",
+            Self::MissingInput => "missing-input",
+        }
+    }
+}
+
+impl Model {
+    /// What it predicts.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Its inputs, in the order of a row.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// The forest.
+    pub fn forest(&self) -> &ExtraTrees {
+        &self.forest
+    }
+
+    /// The 90 % interval.
+    pub fn interval(&self) -> &Interval {
+        &self.interval
+    }
+
+    /// How it came about.
+    pub fn training(&self) -> &Training {
+        &self.training
+    }
+
+    /// Predicts one row of as many numbers as there are inputs; NaN is a missing input.
+    pub fn predict(&self, row: &[f64]) -> Prediction {
+        let narrow: Vec<f32> = row.iter().map(|&v| v as f32).collect();
+        self.judge(row, || self.forest.predict_row(&narrow))
+    }
+
+    /// Predicts rows that lie one behind the other.
+    pub fn predict_rows(&self, rows: &[f64]) -> Vec<Prediction> {
+        let narrow: Vec<f32> = rows.iter().map(|&v| v as f32).collect();
+        let values = self.forest.predict_rows(&narrow);
+        rows.chunks_exact(self.inputs.len())
+            .zip(values)
+            .map(|(row, value)| self.judge(row, || value))
+            .collect()
+    }
+
+    fn judge(&self, row: &[f64], value: impl FnOnce() -> f64) -> Prediction {
+        // a number beyond f32 would be an infinity to the forest: as good as missing
+        if row.len() != self.inputs.len() || row.iter().any(|v| !(*v as f32).is_finite()) {
+            return Prediction {
+                value: f64::NAN,
+                lo: f64::NAN,
+                hi: f64::NAN,
+                flag: Flag::MissingInput,
+            };
+        }
+        let value = value();
+        let flag = if self.envelope.is_outside(row) {
+            Flag::OutOfRange
+        } else {
+            Flag::Ok
+        };
+        let half = self.interval.half_width;
+        Prediction {
+            value,
+            lo: value - half,
+            hi: value + half,
+            flag,
+        }
+    }
+
+    /// Compares predictions of rows with what was measured; incomplete rows are left out. None where nothing is left.
+    pub fn evaluate(&self, rows: &[f64], measured: &[f64]) -> Option<Metrics> {
+        let predictions = self.predict_rows(rows);
+        let complete = predictions
+            .iter()
+            .zip(measured)
+            .filter(|(p, m)| p.flag != Flag::MissingInput && m.is_finite());
+        let (predicted, measured): (Vec<f64>, Vec<f64>) = complete.map(|(p, m)| (p.value, *m)).unzip();
+        Metrics::of(&predicted, &measured)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

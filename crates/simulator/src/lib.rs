@@ -1,0 +1,17 @@
+//! A simulated gas turbine, and the servers that show it as a device on a line.
+//!
+//! [`Turbine`] is pure: a seed and simulated seconds in, a [`Snapshot`] out, the same for the same seed everywhere.
+//! [`LiveTurbine`] steps one against the wall clock. [`ModbusTcpServer`] and [`ModbusRtuServer`] answer for it as a
+//! slave would; they read only, every write is refused. The map of their registers is [`registers::REGISTER_MAP`].
+//!
+//! The constants of the physics are calibrated on public hourly data of one turbine. No row of data and no trained
+//! model is inside, so a prediction made from these readings is a prediction.
+
+pub mod live;
+pub mod registers;
+pub mod server;
+pub mod turbine;
+
+pub use live::{LiveTurbine, Options};
+pub use server::{ModbusRtuServer, ModbusTcpServer};
+pub use turbine::{Snapshot, Turbine};

@@ -8,6 +8,7 @@ use crate::row;
 use crate::tiers::LEVELS_SECS;
 use domain::{Quality, Status, Timestamp};
 use rusqlite::{Connection, params};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// What the readings of one span come to. `min`, `max`, `mean` and `n` are over those that are not bad; `bad` counts the
@@ -126,6 +127,40 @@ impl Borders {
     }
 }
 
+/// The columns of a window while they fill.
+pub enum Cells {
+    /// One element a column.
+    Dense(Vec<Reduction>),
+    /// Only those that hold something: a width of billions may not cost the memory of billions.
+    Sparse(BTreeMap<usize, Reduction>),
+}
+
+impl Cells {
+    /// As many, all of them empty.
+    pub fn new(width: u32) -> Self {
+        const DENSE: u32 = 1 << 18;
+        if width <= DENSE {
+            Self::Dense(vec![Reduction::default(); width as usize])
+        } else {
+            Self::Sparse(BTreeMap::new())
+        }
+    }
+
+    fn at(&mut self, i: usize) -> &mut Reduction {
+        match self {
+            Self::Dense(cells) => &mut cells[i],
+            Self::Sparse(cells) => cells.entry(i).or_default(),
+        }
+    }
+
+    fn filled(&self) -> Box<dyn Iterator<Item = (usize, &Reduction)> + '_> {
+        match self {
+            Self::Dense(cells) => Box::new(cells.iter().enumerate().filter(|(_, r)| r.count() > 0)),
+            Self::Sparse(cells) => Box::new(cells.iter().map(|(&i, r)| (i, r))),
+        }
+    }
+}
+
 /// A column of one table, read through one connection. The caller holds a transaction: buckets and frames have to be
 /// of the same state.
 pub struct Series<'a> {
@@ -150,18 +185,18 @@ impl<'a> Series<'a> {
     }
 
     /// Adds everything in the window to `out`, one element a column.
-    pub fn reduce(&self, borders: &Borders, out: &mut [Reduction]) -> rusqlite::Result<()> {
+    pub fn reduce(&self, borders: &Borders, out: &mut Cells) -> rusqlite::Result<()> {
         let window = borders.from..borders.border(borders.width as usize);
         self.reduce_ranges(vec![window], borders.level(), borders, out)
     }
 
     /// One bucket from those of finer levels than `level`.
     pub fn reduce_bucket(&self, span: Range<i64>, level: usize) -> rusqlite::Result<Reduction> {
-        let mut out = [Reduction::default()];
+        let mut out = Cells::new(1);
         if let Some(borders) = Borders::new(span.start, span.end, 1) {
             self.reduce_ranges(vec![span], level, &borders, &mut out)?;
         }
-        Ok(out[0])
+        Ok(*out.at(0))
     }
 
     fn reduce_ranges(
@@ -169,7 +204,7 @@ impl<'a> Series<'a> {
         mut ranges: Vec<Range<i64>>,
         levels: usize,
         borders: &Borders,
-        out: &mut [Reduction],
+        out: &mut Cells,
     ) -> rusqlite::Result<()> {
         for &secs in LEVELS_SECS[..levels].iter().rev() {
             let mut rest = Vec::with_capacity(ranges.len());
@@ -189,7 +224,7 @@ impl<'a> Series<'a> {
         range: Range<i64>,
         secs: i64,
         borders: &Borders,
-        out: &mut [Reduction],
+        out: &mut Cells,
         rest: &mut Vec<Range<i64>>,
     ) -> rusqlite::Result<()> {
         let len = secs * 1_000_000;
@@ -208,7 +243,7 @@ impl<'a> Series<'a> {
                 if borders.border(column + 1) < start + len {
                     continue;
                 }
-                out[column].merge(&Reduction {
+                out.at(column).merge(&Reduction {
                     n: row.get::<_, i64>(1)?.unsigned_abs(),
                     bad: row.get::<_, i64>(2)?.unsigned_abs(),
                     min: row.get::<_, Option<f64>>(3)?.unwrap_or_default(),
@@ -227,7 +262,7 @@ impl<'a> Series<'a> {
         Ok(())
     }
 
-    fn take_frames(&self, range: Range<i64>, borders: &Borders, out: &mut [Reduction]) -> rusqlite::Result<()> {
+    fn take_frames(&self, range: Range<i64>, borders: &Borders, out: &mut Cells) -> rusqlite::Result<()> {
         let mut select = self.connection.prepare_cached(&self.frames)?;
         let mut rows = select.query(params![range.start, range.end])?;
         // frames come in the order of time: most stay in the column of the one before
@@ -241,7 +276,7 @@ impl<'a> Series<'a> {
                     column = borders.column_of(time);
                     end = borders.border(column + 1);
                 }
-                out[column].add(value, status);
+                out.at(column).add(value, status);
             }
         }
         Ok(())
@@ -249,8 +284,7 @@ impl<'a> Series<'a> {
 }
 
 /// The columns that hold something.
-pub fn finish(borders: &Borders, reductions: &[Reduction]) -> Vec<Column> {
-    let filled = reductions.iter().enumerate().filter(|(_, r)| r.count() > 0);
+pub fn finish(borders: &Borders, cells: &Cells) -> Vec<Column> {
     let column = |(i, r): (usize, &Reduction)| Column {
         t0: Timestamp::from_micros(borders.border(i)),
         t1: Timestamp::from_micros(borders.border(i + 1)),
@@ -260,7 +294,7 @@ pub fn finish(borders: &Borders, reductions: &[Reduction]) -> Vec<Column> {
         n: r.n,
         bad: r.bad,
     };
-    filled.map(column).collect()
+    cells.filled().map(column).collect()
 }
 
 #[cfg(test)]

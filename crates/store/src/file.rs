@@ -60,7 +60,7 @@ impl Lock {
 /// Does some process record into this database?
 pub fn is_recording(database: &Path) -> bool {
     let database = resolved(database);
-    File::open(lock_path(&database)).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    File::open(lock_path(&database)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// The file's one name, so that two ways to it meet in the same lock.
@@ -212,5 +212,35 @@ fn check(connection: &Connection, path: &Path) -> Result<Found, StoreError> {
         }),
         (schema::APPLICATION_ID, 1..) => Ok(Found::Version(found)),
         _ => Err(StoreError::Foreign { path: path.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archived_copy_is_found_under_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a b#c%41.sqlite");
+        open_to_write(&path).unwrap().close().unwrap();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(immutable(&path), flags).unwrap();
+        assert!(matches!(check(&connection, &path), Ok(Found::Version(1))));
+    }
+
+    #[test]
+    fn commits_wait_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_to_write(&folder.path().join("t.sqlite")).unwrap();
+        let pragma = |name| {
+            connection
+                .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+                .unwrap()
+        };
+        assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
+        assert_eq!(pragma("synchronous"), 2.into());
+        assert_eq!(pragma("auto_vacuum"), 2.into());
+        assert_eq!(pragma("journal_size_limit"), (64 << 20).into());
     }
 }

@@ -1,7 +1,7 @@
 //! Looking at what is committed. A reader never waits for the recorder, nor the recorder for it.
 
 use crate::catalogue::{self, Catalogue, Part};
-use crate::columns::{self, Borders, Column, Reduction, Series};
+use crate::columns::{self, Borders, Cells, Column, Series};
 use crate::description::{PlantIdentity, StoredTag};
 use crate::error::StoreError;
 use crate::file;
@@ -146,11 +146,11 @@ impl Reader {
             };
             let borders = from.zip(to).and_then(|(from, to)| Borders::new(from, to, width));
             let Some(borders) = borders else { return Ok(Vec::new()) };
-            let mut reductions = vec![Reduction::default(); width as usize];
+            let mut cells = Cells::new(width);
             for (part, place) in &fields {
-                Series::new(connection, part, *place).reduce(&borders, &mut reductions)?;
+                Series::new(connection, part, *place).reduce(&borders, &mut cells)?;
             }
-            Ok(columns::finish(&borders, &reductions))
+            Ok(columns::finish(&borders, &cells))
         })
     }
 

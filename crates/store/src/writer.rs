@@ -314,3 +314,77 @@ impl Insertion<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Reader, StreamDescription};
+    use domain::tag::Origin;
+    use domain::{Sample, Status, Tag, TagId, TagName, Timestamp, Unit};
+
+    #[test]
+    fn a_full_disk_loses_nothing_and_the_same_batch_can_be_given_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let tag = Tag {
+            name: TagName::new("AT").unwrap(),
+            unit: Unit::parse("degC").unwrap(),
+            basis: None,
+            description: String::new(),
+            min: None,
+            max: None,
+            lag_secs: 0.0,
+            origin: Origin::Measured,
+        };
+        let description = Description {
+            plant: "P".into(),
+            turbine: "T".into(),
+            timezone: "UTC".into(),
+            tags: vec![tag],
+            streams: vec![StreamDescription {
+                source: "plc".into(),
+                model: None,
+                tags: vec![TagId(0)],
+            }],
+        };
+        let mut writer = Writer::open(folder.path().join("t.sqlite"), &description).unwrap();
+        let frames: Vec<Frame> = (0..3000)
+            .map(|i| Frame {
+                time: Timestamp::from_micros(i * 100_000),
+                samples: vec![Sample::measured(TagId(0), i as f64, Status::Good)],
+            })
+            .collect();
+        let batch: Vec<_> = frames
+            .iter()
+            .map(|frame| Incoming {
+                stream: StreamId(0),
+                frame,
+                is_repeatable: false,
+            })
+            .collect();
+        writer.commit(&batch[..100]).unwrap();
+        let pages: i64 = writer
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .unwrap();
+        writer
+            .connection
+            .pragma_update_and_check(None, "max_page_count", pages + 3, |_| Ok(()))
+            .unwrap();
+        for _ in 0..2 {
+            let error = writer.commit(&batch[100..]).unwrap_err();
+            assert!(
+                matches!(error, StoreError::Full { .. }) && error.is_transient(),
+                "{error}"
+            );
+        }
+        writer
+            .connection
+            .pragma_update_and_check(None, "max_page_count", 1_000_000, |_| Ok(()))
+            .unwrap();
+        let done = writer.commit(&batch[100..]).unwrap();
+        assert_eq!((done.readings, done.last_seq), (2900, 3000));
+        let reader = Reader::open(writer.path()).unwrap();
+        let columns = reader.columns("AT", None, None, 7).unwrap();
+        assert_eq!(columns.iter().map(|c| c.n).sum::<u64>(), 3000);
+    }
+}

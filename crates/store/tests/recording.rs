@@ -1,5 +1,7 @@
 //! What is committed is what every reader finds, through this crate and through plain SQL.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use domain::tag::Origin;
 use domain::{Basis, Frame, Reason, Sample, Status, Tag, TagId, TagName, Timestamp, Unit};
 use rusqlite::Connection;

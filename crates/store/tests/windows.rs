@@ -1,5 +1,7 @@
 //! Columns are exact, whatever was reduced before, and come at once.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use domain::tag::Origin;
 use domain::{Frame, Quality, Reading, Reason, Sample, Status, Tag, TagId, TagName, Timestamp, Unit};
 use std::path::Path;
@@ -242,4 +244,21 @@ fn windows_without_readings_have_no_columns() {
     assert_eq!(reader.columns("A", time(0), time(9), 0).unwrap(), []);
     assert_eq!(reader.columns("A", time(i64::MIN), time(i64::MAX), 10).unwrap(), []);
     assert!(reader.columns("C", None, None, 10).is_err());
+}
+
+#[test]
+fn a_width_of_billions_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.sqlite");
+    let mut writer = Writer::open(&path, &description()).unwrap();
+    let frames = [0, 1_000_000].map(|time| Frame {
+        time: Timestamp::from_micros(time),
+        samples: vec![Sample::measured(TagId(0), 1.0, Status::Good)],
+    });
+    commit(&mut writer, 0, &frames, false);
+    let columns = Reader::open(&path).unwrap().columns("A", None, None, u32::MAX).unwrap();
+    assert_eq!(
+        columns.iter().map(|c| (c.t0.micros(), c.n)).collect::<Vec<_>>(),
+        [(0, 1), (1_000_000, 1)]
+    );
 }

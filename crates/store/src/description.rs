@@ -18,7 +18,9 @@ pub struct Description {
     pub streams: Vec<StreamDescription>,
 }
 
-/// Where frames of the same tags come from.
+/// Where frames of the same tags come from. A row has room for every tag of its stream, about a byte for one that is not
+/// in the frame: a source of many tags that come one by one is better described as several streams, each with some of
+/// them.
 #[derive(Clone, Debug)]
 pub struct StreamDescription {
     /// The source's id, the target for predictions, or `import`.

@@ -128,7 +128,13 @@ fn add_stream(
     tags: &[i64],
 ) -> rusqlite::Result<(i64, Option<i64>)> {
     let is_predicted = stream.model.is_some();
-    let first = stream.tags.first().filter(|_| is_predicted);
+    let is_split = wanted
+        .streams
+        .iter()
+        .filter(|other| other.source == stream.source)
+        .count()
+        > 1;
+    let first = stream.tags.first().filter(|_| is_predicted || is_split);
     let variant = first.map_or("", |tag| wanted.tags[tag.index()].name.as_str());
     let key = params![stream.source, is_predicted, variant];
     connection.execute(

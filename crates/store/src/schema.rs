@@ -15,7 +15,8 @@ CREATE TABLE tag(
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, unit TEXT NOT NULL,
   dry INTEGER, o2 REAL, description TEXT NOT NULL, is_predicted INTEGER NOT NULL);
 CREATE TABLE model(id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, target TEXT NOT NULL, UNIQUE(sha256, target));
--- variant: empty for measured ones, the first tag for predictions: a model and its shadow have the same target
+-- variant: empty, or the first tag: of predictions (a model and its shadow have the same target) and of a source that
+-- was described as several streams
 CREATE TABLE stream(
   id INTEGER PRIMARY KEY, source TEXT NOT NULL, is_predicted INTEGER NOT NULL, variant TEXT NOT NULL,
   UNIQUE(source, is_predicted, variant));

@@ -382,6 +382,23 @@ fn tags_and_streams_join_a_database_at_any_time() {
 }
 
 #[test]
+fn a_source_may_be_several_streams() {
+    let folder = Folder::new();
+    let mut split = description();
+    split.streams = vec![stream("broker", &[0]), stream("broker", &[1])];
+    for round in 0..2 {
+        let mut writer = Writer::open(folder.database(), &split).unwrap();
+        let (at, ap) = (frame(START, &[(0, 1.0)]), frame(START, &[(1, 2.0)]));
+        let done = [commit(&mut writer, 0, &[at], true), commit(&mut writer, 1, &[ap], true)];
+        assert_eq!(done.map(|d| d.readings), [1 - round, 1 - round]);
+    }
+    let connection = Connection::open(folder.database()).unwrap();
+    let sql = "SELECT count(*), count(DISTINCT source), max(source) FROM readings";
+    let row = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)));
+    assert_eq!(row.unwrap(), (2, 1, "broker".to_owned()));
+}
+
+#[test]
 fn thousands_of_tags_share_the_seq_of_their_frame() {
     let folder = Folder::new();
     let mut wide = description();

@@ -1,7 +1,10 @@
 //! The load programme: what the dispatcher asks of the unit, day by day.
 
+use std::f64::consts::TAU;
+
 use super::DAY_SECONDS;
 use super::random::Stream;
+use super::weather::WARMEST_DAY;
 
 const HOUR: f64 = 3600.0;
 /// Above what the machine gives in any weather: the temperature control then sets the load.
@@ -60,7 +63,8 @@ fn changes(seed: u64, first_day: i64, day: i64) -> Vec<(f64, Demand)> {
     }
     let mut stream = Stream::new(seed ^ day.cast_unsigned().wrapping_mul(0x1_0001), 0x10AD);
     let weekend = matches!(day.rem_euclid(7), 5 | 6);
-    let low = low_load(&mut stream);
+    let winter = winter(day);
+    let low = low_load(winter, &mut stream);
     let night = if stream.uniform() < 0.22 {
         Demand::Stop
     } else {
@@ -82,7 +86,7 @@ fn changes(seed: u64, first_day: i64, day: i64) -> Vec<(f64, Demand)> {
     if !weekend || stream.uniform() < 0.5 {
         plan.push((stream.between(7.5, 9.5) * HOUR, Demand::Run(plateau(&mut stream))));
     }
-    if stream.uniform() < if weekend { 0.25 } else { 0.65 } {
+    if stream.uniform() < if weekend { 0.2 } else { 0.4 } + 0.5 * winter {
         let from = stream.between(9.6, 13.0);
         plan.push((from * HOUR, Demand::Run(peak(&mut stream))));
         plan.push((
@@ -136,12 +140,19 @@ fn plateau(stream: &mut Stream) -> f64 {
     PLATEAU + 0.7 * stream.normal()
 }
 
-fn low_load(stream: &mut Stream) -> f64 {
-    if stream.uniform() < 0.15 {
+/// The low load of a night. In the cold the flame is kept further from its limit.
+fn low_load(winter: f64, stream: &mut Stream) -> f64 {
+    let low = if stream.uniform() < 0.15 {
         stream.between(105.5, 109.0)
     } else {
-        stream.between(109.0, 112.5)
-    }
+        stream.between(109.0, 112.0)
+    };
+    low + 2.5 * winter
+}
+
+/// 1 on the coldest days, 0 in the warm half of the year.
+fn winter(day: i64) -> f64 {
+    (-(TAU * (day as f64 - WARMEST_DAY) / 365.0).cos()).max(0.0)
 }
 
 fn peak(stream: &mut Stream) -> f64 {

@@ -12,15 +12,20 @@ const KELVIN: f64 = 273.15;
 const AFTER_SET_POINT_KELVIN: f64 = 550.0 + KELVIN;
 const INLET_LIMIT_KELVIN: f64 = 1100.0 + KELVIN;
 const EXPANSION_EXPONENT: f64 = 0.19883;
-const EXPANSION_LOSS: f64 = 0.01305;
+const EXPANSION_LOSS: f64 = 0.0124;
 const COMPRESSION_EXPONENT: f64 = 0.3;
 const TURBINE_WORK: f64 = 1.11769;
 const COMPRESSOR_WORK: f64 = 0.62918;
-const OFFSET_MEGAWATT: f64 = 2.418;
+const OFFSET_MEGAWATT: f64 = 2.7;
+/// Below this inlet temperature the compressor blows off air, the more the cooler.
+const BLOW_OFF_KELVIN: f64 = 1000.0 + KELVIN;
+const BLOW_OFF_MEGAWATT_PER_SQUARE_KELVIN: f64 = 2.6e-4;
+/// A fire cooler than this would not keep the machine at speed in any air.
+const COOLEST_FIRE_KELVIN: f64 = 780.0;
 const FLOW_TEMPERATURE_EXPONENT: f64 = 0.8;
 /// Flows through the smallest and largest opening of the guide vanes at 10 °C and 1016 mbar.
-const SMALLEST_FLOW: f64 = 0.2885;
-const LARGEST_FLOW: f64 = 0.3795;
+const SMALLEST_FLOW: f64 = 0.2850;
+const LARGEST_FLOW: f64 = 0.3830;
 
 /// What the machine is doing.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,7 +65,7 @@ pub(super) fn equilibrium(megawatt: f64, air: &Air, compressor_loss: f64) -> Sta
     if controlled.flow >= smallest {
         return controlled;
     }
-    solve(megawatt, 450.0, INLET_LIMIT_KELVIN, |kelvin| {
+    solve(megawatt, COOLEST_FIRE_KELVIN, INLET_LIMIT_KELVIN, |kelvin| {
         held_inlet(smallest, kelvin, air)
     })
 }
@@ -88,8 +93,9 @@ fn state(discharge_bar: f64, inlet_kelvin: f64, expansion: f64, air: &Air) -> St
     let after_kelvin = inlet_kelvin / expansion;
     let compression = pressure_ratio(discharge_bar, air).powf(COMPRESSION_EXPONENT) - 1.0;
     let work = TURBINE_WORK * (inlet_kelvin - after_kelvin) - COMPRESSOR_WORK * (air.celsius + KELVIN) * compression;
+    let blow_off = BLOW_OFF_MEGAWATT_PER_SQUARE_KELVIN * (BLOW_OFF_KELVIN - inlet_kelvin).max(0.0).powi(2);
     State {
-        megawatt: flow * work + OFFSET_MEGAWATT,
+        megawatt: flow * work + OFFSET_MEGAWATT - blow_off,
         discharge_bar,
         inlet_celsius: inlet_kelvin - KELVIN,
         after_celsius: after_kelvin - KELVIN,
@@ -141,9 +147,11 @@ mod tests {
 
     #[test]
     fn the_machine_gives_what_is_asked_of_it() {
-        for megawatt in [0.0, 20.0, 60.0, 105.0, 110.0, 134.0, 150.0] {
-            let state = equilibrium(megawatt, &AIR, 0.0);
-            assert!((state.megawatt - megawatt).abs() < 0.01, "{megawatt}: {state:?}");
+        for celsius in [0.0, 15.0, 35.0] {
+            for megawatt in [0.0, 20.0, 60.0, 105.0, 110.0, 134.0, 140.0] {
+                let state = equilibrium(megawatt, &Air { celsius, ..AIR }, 0.0);
+                assert!((state.megawatt - megawatt).abs() < 0.01, "{megawatt}: {state:?}");
+            }
         }
     }
 

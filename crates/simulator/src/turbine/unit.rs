@@ -174,8 +174,8 @@ impl Unit {
             let nox = emissions::nox(&self.state, air) * (1.0 + self.tuning.value() + self.flame.value());
             (nox, emissions::co(&self.state) * (1.0 + 4.0 * self.tuning.value()))
         } else if self.burns() {
-            // the pilot alone, in much air
-            (35.0 * self.speed, 150.0)
+            // the pilot alone, more of it as the machine speeds up
+            (80.0 * self.speed, 150.0)
         } else {
             (0.0, 0.0)
         };

@@ -7,7 +7,8 @@ use super::random::{Stream, Wander, lag};
 
 /// The weather moves slowly: its processes are stepped once a minute and followed smoothly.
 const STEP_SECONDS: f64 = 60.0;
-const WARMEST_DAY: f64 = 212.0;
+/// Day of the year around which the season turns.
+pub(super) const WARMEST_DAY: f64 = 212.0;
 const WARMEST_HOUR: f64 = 14.5;
 
 /// Ambient air.
@@ -94,7 +95,7 @@ fn air(seconds: f64, system: &Wander, hours: &Wander, pressure: &Wander, moistur
     // warm systems come with low pressure
     let mass = 17.3 + 8.8 * season + system.value();
     let celsius = within(mass + (3.1 + 0.9 * season) * day + hours.value(), 2.0, 33.0);
-    let dew_celsius = 0.84 * mass + 0.7 + moisture.value();
+    let dew_celsius = 0.79 * mass + 0.5 + moisture.value();
     let humidity = 100.0 * saturation_mbar(dew_celsius) / saturation_mbar(celsius);
     Air {
         celsius,

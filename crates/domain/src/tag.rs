@@ -124,6 +124,20 @@ impl Tag {
     }
 }
 
+/// The unit of the names that gas turbine data sets use; none for other names. TEY is the energy of an hour, CDP is in bar
+/// (the public data set's table says mbar; its values 9.9 to 15.2 are bar).
+pub fn standard_unit(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "AT" | "TIT" | "TAT" => "degC",
+        "AP" | "AFDP" | "GTEP" => "mbar",
+        "AH" => "%",
+        "TEY" => "MWh",
+        "CDP" => "bar",
+        "CO" | "NOX" => "mg/m3",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,27 @@
+//! The running system, headless: sources → bounded channel → one writer thread → store, and from what is committed the
+//! inference worker, the limits and the exporters.
+//!
+//! One engine is one plant file, one turbine, one database. Nothing here waits for a window: an interface asks through
+//! [`ViewPort`] and may be absent, slow or gone.
+
+pub mod demo;
+pub mod export;
+pub mod import;
+
+mod engine;
+mod event;
+mod inference;
+mod limits;
+mod loaded;
+mod mean;
+mod predictor;
+mod shared;
+mod sink;
+mod view_port;
+mod writer;
+
+pub use engine::{Engine, Options, SourceCheck, StartError, check_sources};
+pub use event::Event;
+pub use loaded::{LoadError, LoadedPlant};
+pub use shared::{SourceSummary, Summary};
+pub use view_port::ViewPort;

@@ -1,0 +1,287 @@
+//! From committed frames to predictions: which inputs a model reads, when it predicts and how good the prediction is.
+//!
+//! Pure: a frame in, a prediction frame out. Rules:
+//! - inputs are running means over `average_s` of the values that are not bad, in the model's unit, while the turbine runs;
+//! - a prediction is made each time all inputs of the pacing source (the one that gives most inputs) have a new value, and has
+//!   the time of that frame; slower inputs are held;
+//! - an input whose newest reading is bad, or a turbine that stands or is not known to run, means no prediction;
+//! - the prediction is uncertain while the window is not half full (`warming-up`), outside the trained range
+//!   (`out-of-range`), or with an uncertain input (`input-quality`).
+
+use crate::{
+    loaded::{LoadError, LoadedPlant, model_name},
+    mean::RunningMean,
+};
+use domain::{
+    Frame, Reason, Sample, Status, Tag, TagId, Timestamp,
+    plant::{ModelBinding, RunningWhen},
+    tag::{Origin, PredictionPart},
+    unit::{ConversionError, Unit},
+};
+use models::{Flag, Model};
+use std::collections::HashSet;
+
+/// A model bound to the tags of a plant.
+pub struct Predictor {
+    model: Model,
+    sha256: String,
+    average_secs: f64,
+    inputs: Vec<Input>,
+    pacing: HashSet<TagId>,
+    renewed: HashSet<TagId>,
+    running_when: Option<RunningWhen>,
+    is_running: Option<bool>,
+    /// value in the tag's unit = predicted · factor + offset
+    output: (f64, f64),
+    output_tags: [TagId; 3],
+    measured: Option<TagId>,
+    predicted_at: Option<Timestamp>,
+    running_at: Option<Timestamp>,
+}
+
+struct Input {
+    tag: TagId,
+    /// the model's unit from the tag's
+    line: (f64, f64),
+    mean: RunningMean,
+    /// Of the newest reading.
+    newest: Option<(Timestamp, Status)>,
+}
+
+impl Predictor {
+    /// Loads a model and binds it to the plant's tags. Appends the tags of its prediction to `tags`.
+    ///
+    /// # Errors
+    /// [`LoadError::Model`]: unreadable or damaged, an input without a tag, units that do not convert.
+    pub fn load(loaded: &LoadedPlant, binding: &ModelBinding, tags: &mut Vec<Tag>) -> Result<Self, LoadError> {
+        let error = |message: String| LoadError::Model {
+            place: binding.place.clone(),
+            file: model_name(&binding.file),
+            message,
+        };
+        let bytes = loaded.model_bytes(binding)?;
+        let model = Model::from_bytes(&bytes).map_err(|e| error(e.to_string()))?;
+        if model.target().name != binding.target.as_str() {
+            return Err(error(format!(
+                "it predicts {}, not {}",
+                model.target().name,
+                binding.target
+            )));
+        }
+        let unknown: Vec<_> = binding
+            .inputs
+            .iter()
+            .filter(|(name, _)| !model.inputs().iter().any(|i| i.name == *name))
+            .collect();
+        if let Some((name, _)) = unknown.first() {
+            let known: Vec<_> = model.inputs().iter().map(|i| i.name.as_str()).collect();
+            return Err(error(format!(
+                "it has no input {name:?}; its inputs are {}",
+                known.join(", ")
+            )));
+        }
+        let inputs = model.inputs().iter().map(|input| {
+            let mapped = binding.inputs.iter().find(|(name, _)| *name == input.name).map(|(_, tag)| *tag);
+            let tag = mapped.or_else(|| domain::plant::find_tag(tags, &input.name)).ok_or_else(|| {
+                error(format!("it needs the input {}, and this plant has no such tag; map it with `inputs = {{ {} = \"…\" }}`", input.name, input.name))
+            })?;
+            let line = line(tags[tag.index()].unit, &input.unit).map_err(|e| error(format!("input {}: {e}", input.name)))?;
+            Ok(Input { tag, line, mean: RunningMean::new(binding.average_secs), newest: None })
+        });
+        let inputs = inputs.collect::<Result<Vec<_>, LoadError>>()?;
+
+        let measured = domain::plant::find_tag(tags, binding.target.as_str());
+        let model_unit = Unit::parse(&model.target().unit).ok();
+        let (unit, basis) = match (measured, model_unit) {
+            (Some(tag), _) => (tags[tag.index()].unit, tags[tag.index()].basis),
+            (None, Some(unit)) => (unit, None),
+            (None, None) => {
+                return Err(error(format!(
+                    "its target's unit is not known; declare a [[tag]] named {}",
+                    binding.target
+                )));
+            }
+        };
+        let output = model_unit
+            .map_or(Ok((1.0, 0.0)), |m| m.line_to(unit))
+            .map_err(|e| error(format!("its target: {e}")))?;
+        let output_tags = PredictionPart::ALL.map(|part| {
+            let name = binding.target.predicted(part);
+            tags.push(Tag {
+                name,
+                unit,
+                basis,
+                description: String::new(),
+                min: None,
+                max: None,
+                lag_secs: 0.0,
+                origin: Origin::Predicted,
+            });
+            TagId(tags.len() as u32 - 1)
+        });
+        let pacing = pacing_inputs(loaded, &inputs);
+        Ok(Self {
+            sha256: crate::loaded::sha256_hex(&bytes),
+            model,
+            average_secs: binding.average_secs,
+            inputs,
+            pacing,
+            renewed: HashSet::new(),
+            running_when: loaded.plant.running_when.clone(),
+            is_running: None,
+            output,
+            output_tags,
+            measured,
+            predicted_at: None,
+            running_at: None,
+        })
+    }
+
+    /// What an interface has to know of it.
+    pub fn describe(&self) -> view::Model {
+        let [value, low, high] = self.output_tags;
+        view::Model {
+            measured: self.measured,
+            value,
+            low,
+            high,
+            inputs: self.inputs.iter().map(|i| i.tag).collect(),
+            average_secs: self.average_secs,
+            id: self.sha256.chars().take(12).collect(),
+        }
+    }
+
+    /// SHA-256 of the model file, as hexadecimal digits.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The model's target.
+    pub fn target(&self) -> &str {
+        &self.model.target().name
+    }
+
+    /// The tags of prediction, lower and upper end.
+    pub fn output_tags(&self) -> [TagId; 3] {
+        self.output_tags
+    }
+
+    /// Takes a committed frame in; gives a prediction where one is due.
+    pub fn take(&mut self, frame: &Frame) -> Option<Frame> {
+        let mine = |s: &&Sample| {
+            self.inputs.iter().any(|i| i.tag == s.tag) || self.running_when.as_ref().is_some_and(|r| r.tag == s.tag)
+        };
+        if !frame.samples.iter().any(|s| mine(&s)) {
+            return None;
+        }
+        self.update_running(frame);
+        for sample in &frame.samples {
+            self.take_sample(frame.time, sample);
+        }
+        let is_due = self.pacing.iter().all(|tag| self.renewed.contains(tag));
+        if !is_due {
+            return None;
+        }
+        self.renewed.clear();
+        // history that arrives late is stored, but the prediction does not go back
+        if self.is_running != Some(true) || self.predicted_at.is_some_and(|last| frame.time <= last) {
+            return None;
+        }
+        let prediction = self.predict(frame.time)?;
+        self.predicted_at = Some(frame.time);
+        Some(prediction)
+    }
+
+    /// Does the turbine run? None while that is not known.
+    pub fn is_running(&self) -> Option<bool> {
+        self.is_running
+    }
+
+    fn update_running(&mut self, frame: &Frame) {
+        let Some(rule) = &self.running_when else {
+            self.is_running = Some(true);
+            return;
+        };
+        let Some(sample) = frame.samples.iter().find(|s| s.tag == rule.tag) else {
+            return;
+        };
+        if self.running_at.is_some_and(|last| frame.time < last) {
+            return;
+        }
+        self.running_at = Some(frame.time);
+        let usable = sample.value.filter(|_| !matches!(sample.status, Status::Bad(_)));
+        self.is_running = usable.map(|value| value > rule.above);
+        if self.is_running != Some(true) {
+            // means over a standstill would say nothing of the turbine that runs
+            self.inputs.iter_mut().for_each(|input| input.mean.clear());
+        }
+    }
+
+    fn take_sample(&mut self, time: Timestamp, sample: &Sample) {
+        let Some(input) = self.inputs.iter_mut().find(|i| i.tag == sample.tag) else {
+            return;
+        };
+        if input.newest.is_some_and(|(last, _)| time < last) {
+            return;
+        }
+        input.newest = Some((time, sample.status));
+        self.renewed.insert(sample.tag);
+        if let (Some(value), false, Some(true)) =
+            (sample.value, matches!(sample.status, Status::Bad(_)), self.is_running)
+        {
+            input.mean.push(time, value * input.line.0 + input.line.1);
+        }
+    }
+
+    fn predict(&self, time: Timestamp) -> Option<Frame> {
+        let row: Vec<f64> = self.inputs.iter().map(|i| i.mean.mean()).collect::<Option<_>>()?;
+        let statuses: Vec<Status> = self.inputs.iter().map(|i| Some(i.newest?.1)).collect::<Option<_>>()?;
+        if statuses.iter().any(|s| matches!(s, Status::Bad(_))) {
+            return None;
+        }
+        let prediction = self.model.predict(&row);
+        let status = match prediction.flag {
+            Flag::MissingInput => return None,
+            _ if !self.inputs.iter().all(|i| i.mean.is_warm()) => Status::Uncertain(Reason::WarmingUp),
+            Flag::OutOfRange => Status::Uncertain(Reason::OutOfRange),
+            Flag::Ok if statuses.iter().any(|s| *s != Status::Good) => Status::Uncertain(Reason::InputQuality),
+            Flag::Ok => Status::Good,
+        };
+        let numbers = [prediction.value, prediction.lo, prediction.hi];
+        let sample =
+            |(tag, number): (TagId, f64)| Sample::measured(tag, number * self.output.0 + self.output.1, status);
+        Some(Frame {
+            time,
+            samples: self.output_tags.into_iter().zip(numbers).map(sample).collect(),
+        })
+    }
+}
+
+/// The line from a tag's unit to a model input's. A model whose training data had no units takes the tag's as they are.
+fn line(tag: Unit, input: &str) -> Result<(f64, f64), ConversionError> {
+    if input.is_empty() {
+        Ok((1.0, 0.0))
+    } else {
+        tag.line_to(Unit::parse(input)?)
+    }
+}
+
+/// The inputs that come from the source which gives most of them; of several such, the first of the plant file.
+fn pacing_inputs(loaded: &LoadedPlant, inputs: &[Input]) -> HashSet<TagId> {
+    let from = |source| {
+        let tags = loaded.plant.source_tags(source);
+        inputs
+            .iter()
+            .map(|i| i.tag)
+            .filter(|t| tags.contains(t))
+            .collect::<HashSet<_>>()
+    };
+    let mut best = HashSet::new();
+    for source in &loaded.plant.sources {
+        let tags = from(source);
+        if tags.len() > best.len() {
+            best = tags;
+        }
+    }
+    best
+}

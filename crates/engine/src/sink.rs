@@ -1,0 +1,52 @@
+//! Where a source puts its batches: the bounded channel to the writer, and the counters.
+
+use crate::{shared::Shared, writer::Message};
+use drivers::{Batch, BoxFuture, LinkState, Sink, SourceError, Stopped};
+use std::sync::Arc;
+use store::StreamId;
+use tokio::sync::mpsc;
+
+/// The engine's end of one source.
+pub struct EngineSink {
+    /// The source's place in the plant file.
+    pub source: usize,
+    /// Where its frames are stored.
+    pub stream: StreamId,
+    /// To the writer.
+    pub writer: mpsc::Sender<Message>,
+    /// States and counters.
+    pub shared: Arc<Shared>,
+}
+
+impl EngineSink {
+    fn message(&self, batch: Batch) -> Message {
+        Message::Measured {
+            source: self.source,
+            stream: self.stream,
+            batch,
+        }
+    }
+}
+
+impl Sink for EngineSink {
+    fn batch(&self, batch: Batch) -> BoxFuture<'_, Result<(), Stopped>> {
+        Box::pin(async move { self.writer.send(self.message(batch)).await.map_err(|_| Stopped) })
+    }
+
+    fn batch_blocking(&self, batch: Batch) -> Result<(), Stopped> {
+        self.writer.blocking_send(self.message(batch)).map_err(|_| Stopped)
+    }
+
+    fn state(&self, state: LinkState) {
+        let state = match state {
+            LinkState::Connected => view::LinkState::Connected,
+            LinkState::Connecting => view::LinkState::Connecting,
+            LinkState::Offline => view::LinkState::Offline,
+        };
+        self.shared.link_changed(self.source, state);
+    }
+
+    fn error(&self, error: SourceError) {
+        self.shared.source_failed(self.source, error.to_string());
+    }
+}

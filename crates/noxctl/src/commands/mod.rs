@@ -1,0 +1,9 @@
+//! The commands, one file for those that belong together.
+
+pub mod check;
+pub mod predict;
+pub mod query;
+pub mod run;
+pub mod simulate;
+pub mod train;
+pub mod transfer;

@@ -1,0 +1,202 @@
+//! `run` and `demo`.
+
+use crate::{
+    cli::{DemoArgs, EventFormat, RunArgs},
+    failure::{Failure, Result},
+    output,
+    signals::Signals,
+};
+use engine::{
+    Engine, Event, LoadedPlant, Options, Summary, ViewPort,
+    demo::{Demo, DemoOptions},
+};
+use serde_json::{Value, json};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+use view::{Request, Update};
+
+/// Seconds between two lines of a person's terminal.
+const STATUS_EVERY: u32 = 5;
+
+pub fn run(args: &RunArgs) -> Result<ExitCode> {
+    let signals = Signals::catch()?;
+    let plant = LoadedPlant::read(&args.config)?;
+    let database = plant.database();
+    let engine = Engine::start(Options {
+        plant,
+        database,
+        is_demo: false,
+        listener: listener(args.events),
+    })?;
+    watch(&signals, &engine, args.seconds);
+    let has_failed = engine.has_failed();
+    finish(engine.stop(), has_failed, args.json)
+}
+
+pub fn demo(args: DemoArgs) -> Result<ExitCode> {
+    if !args.headless {
+        if let Some(code) = open_desktop(&args)? {
+            return Ok(code);
+        }
+        output::note("the desktop program turbine-nox is not installed beside noxctl: going on without a window");
+    }
+    let signals = Signals::catch()?;
+    let database = args
+        .db
+        .map_or_else(engine::demo::fresh_database, Ok)
+        .map_err(Failure::work)?;
+    output::note(&format!("SIMULATED turbine; the data is in {}", database.display()));
+    let demo = Demo::start(DemoOptions {
+        database,
+        speed: args.speed,
+        seed: args.seed,
+        listener: listener(args.events),
+    })?;
+    watch(&signals, &demo.engine, args.seconds);
+    let has_failed = demo.engine.has_failed();
+    finish(demo.stop(), has_failed, args.json)
+}
+
+/// Runs the desktop program that stands beside this one; none where there is none.
+fn open_desktop(args: &DemoArgs) -> Result<Option<ExitCode>> {
+    let own = std::env::current_exe().map_err(Failure::work)?;
+    let desktop = own.with_file_name(format!("turbine-nox{}", std::env::consts::EXE_SUFFIX));
+    if !desktop.is_file() {
+        return Ok(None);
+    }
+    let mut command = std::process::Command::new(desktop);
+    command
+        .arg("--speed")
+        .arg(args.speed.to_string())
+        .arg("--seed")
+        .arg(args.seed.to_string());
+    let status = command.status().map_err(Failure::work)?;
+    Ok(Some(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }))
+}
+
+fn watch(signals: &Signals, engine: &Engine, seconds: Option<f64>) {
+    let (view, mut tick) = (engine.view(), 0);
+    let is_watched = std::io::stderr().is_terminal();
+    signals.wait(
+        seconds.map(Duration::from_secs_f64),
+        || engine.has_failed(),
+        || {
+            tick += 1;
+            if is_watched && tick % STATUS_EVERY == 0 {
+                output::note(&status(&view));
+            }
+        },
+    );
+}
+
+/// `NOX 64.2  NOX_PRED 63.9 mg/m³  12 readings/s …` for a person's terminal.
+fn status(view: &ViewPort) -> String {
+    let (Update::Plant(plant), Update::Live(live)) = (view.answer(Request::Plant), view.answer(Request::Live)) else {
+        return String::new();
+    };
+    let shown = |id: &domain::TagId| {
+        let (tag, newest) = (plant.tags.get(id.index())?, live.values.get(id.index())?.as_ref()?);
+        let value = newest
+            .value
+            .map_or_else(|| "—".to_owned(), |v| format!("{v:.1} {}", tag.unit.symbol()));
+        Some(format!("{} {value} ({})", tag.name, newest.status.quality()))
+    };
+    let targets = plant
+        .models
+        .iter()
+        .flat_map(|m| m.measured.iter().chain([&m.value]).filter_map(shown));
+    let sources = live.sources.iter().map(|s| format!("{} {}", s.id, s.state.as_str()));
+    let parts: Vec<String> = sources
+        .chain([format!("{} readings", live.readings)])
+        .chain(targets)
+        .collect();
+    parts.join(" · ")
+}
+
+fn listener(format: Option<EventFormat>) -> Option<Arc<dyn Fn(Event) + Send + Sync>> {
+    let EventFormat::Json = format?;
+    Some(Arc::new(|event| {
+        // a reader that went away does not end the recording
+        let _ = output::json(&event_json(&event));
+    }))
+}
+
+fn event_json(event: &Event) -> Value {
+    match event {
+        Event::Ready => json!({"event": "ready"}),
+        Event::Source { id, state } => json!({"event": "source", "id": id, "state": state.as_str()}),
+        Event::Committed { seq, time } => json!({"event": "committed", "seq": seq, "t": time.to_string()}),
+        Event::Alarm {
+            tag,
+            is_active,
+            mean,
+            high,
+            time,
+        } => json!({
+            "event": "alarm", "tag": tag.as_str(), "state": if *is_active { "active" } else { "cleared" },
+            "mean": mean, "high": high, "t": time.to_string(),
+        }),
+        Event::Stopped => json!({"event": "stopped"}),
+    }
+}
+
+fn finish(summary: Result<Summary, store::StoreError>, has_failed: bool, as_json: bool) -> Result<ExitCode> {
+    let summary = summary.map_err(|e| Failure::work(format!("the last readings could not be written: {e}")))?;
+    if as_json {
+        output::json(&summary_json(&summary))?;
+    } else {
+        output::note(&format!(
+            "{} readings, {} predictions, {} errors in {}",
+            summary.readings,
+            summary.predictions,
+            summary.errors,
+            summary.database.display()
+        ));
+        for source in &summary.sources {
+            let last = source
+                .last_error
+                .as_ref()
+                .map(|e| format!("; last: {e}"))
+                .unwrap_or_default();
+            output::note(&format!(
+                "  {} ({}): {}, {} readings, {} errors{last}",
+                source.id,
+                source.kind,
+                source.state.as_str(),
+                source.readings,
+                source.errors
+            ));
+        }
+    }
+    Ok(if has_failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn summary_json(summary: &Summary) -> Value {
+    let sources = summary.sources.iter().map(
+        |s| json!({"id": s.id, "kind": s.kind, "state": s.state.as_str(), "readings": s.readings, "errors": s.errors}),
+    );
+    json!({
+        "readings": summary.readings,
+        "predictions": summary.predictions,
+        "errors": summary.errors,
+        "sources": sources.collect::<Vec<_>>(),
+        "database": absolute(&summary.database),
+    })
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

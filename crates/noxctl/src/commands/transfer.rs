@@ -1,0 +1,118 @@
+//! `import` and `export`.
+
+use crate::{
+    cli::{ExportCsvArgs, ExportPostgresArgs, ImportArgs},
+    failure::{Failure, Result},
+    output::{self, Progress},
+};
+use engine::{
+    LoadedPlant,
+    export::{
+        csv::{Selection, long, wide},
+        postgres::{PostgresError, Target},
+    },
+    import::ImportError,
+};
+use serde_json::json;
+use std::{path::Path, process::ExitCode};
+use store::Reader;
+
+pub fn import(args: &ImportArgs) -> Result<ExitCode> {
+    let plant = LoadedPlant::read(&args.config)?;
+    let progress = Progress::new("rows imported");
+    let imported = engine::import::csv(&plant, &plant.database(), &args.csv, |rows| progress.done(rows));
+    let imported = imported.map_err(|e| match e {
+        ImportError::Store(e) => e.into(),
+        e => Failure::input(e),
+    })?;
+    if args.json {
+        output::json(&json!({"rows": imported.rows, "readings": imported.readings, "rejected": imported.rejected}))?;
+    } else {
+        output::note(&format!("{} rows, {} new readings", imported.rows, imported.readings));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn export_csv(args: &ExportCsvArgs) -> Result<ExitCode> {
+    let reader = Reader::open(&args.db)?;
+    let all = reader
+        .tags()
+        .into_iter()
+        .map(|t| t.name)
+        .filter(|n| !n.is_system())
+        .map(|n| n.to_string());
+    let known: Vec<String> = all.collect();
+    let tags = args.tags.clone().unwrap_or_else(|| known.clone());
+    if let Some(unknown) = tags.iter().find(|t| !known.contains(t)) {
+        return Err(Failure::input(format!(
+            "{}: no tag {unknown:?}; its tags are {}",
+            args.db.display(),
+            known.join(", ")
+        )));
+    }
+    let selection = Selection {
+        tags,
+        from: args.span.from,
+        to: args.span.to,
+    };
+    let readings = write_whole(&args.out, |file| {
+        let exported = if args.wide {
+            wide(&reader, &selection, file)
+        } else {
+            long(&reader, &selection, file)
+        };
+        exported.map_err(Failure::work)
+    })?;
+    if args.json {
+        output::json(&json!({"readings": readings, "out": args.out}))?;
+    } else {
+        output::note(&format!("{readings} readings in {}", args.out.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn export_postgres(args: &ExportPostgresArgs) -> Result<ExitCode> {
+    let reader = Reader::open(&args.db)?;
+    let password = args
+        .password
+        .as_ref()
+        .map(|r| engine::export::secret(r, Path::new(".")))
+        .transpose();
+    let target = Target::new(&args.url, password.map_err(Failure::input)?.as_deref()).map_err(Failure::input)?;
+    let progress = Progress::new("readings sent");
+    let exported = engine::export::postgres::export(&reader, &target, |done| progress.done(done.readings));
+    let exported = exported.map_err(|e| match e {
+        PostgresError::Store(e) => e.into(),
+        e => Failure::work(e),
+    })?;
+    if args.json {
+        output::json(&json!({"readings": exported.readings, "inserted": exported.inserted}))?;
+    } else {
+        output::note(&format!(
+            "{} readings sent, {} were new",
+            exported.readings, exported.inserted
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a file beside its place and moves it there when it is whole: an interrupted command leaves no half file.
+pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut std::fs::File) -> Result<T>) -> Result<T> {
+    let failed = |e: &dyn std::fmt::Display| Failure::work(format!("cannot write {}: {e}", path.display()));
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(&e))?;
+    let result = write(file.as_file_mut())?;
+    file.as_file().sync_all().map_err(|e| failed(&e))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // a temporary file is private; a result has the rights of any file the user makes
+        let rights = std::fs::Permissions::from_mode(0o644);
+        file.as_file().set_permissions(rights).map_err(|e| failed(&e))?;
+    }
+    file.persist(path).map_err(|e| failed(&e))?;
+    Ok(result)
+}

@@ -1,0 +1,39 @@
+//! The command line of TurbineNOxAnalyzer.
+
+mod cli;
+mod commands;
+mod failure;
+mod output;
+mod signals;
+mod table;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use failure::Result;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    output::start_logging(cli.verbose);
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Demo(args) => commands::run::demo(args),
+        Command::Run(args) => commands::run::run(&args),
+        Command::Check(args) => commands::check::check(&args),
+        Command::Query(args) => commands::query::query(&args),
+        Command::Train(args) => commands::train::train(&args),
+        Command::Predict(args) => commands::predict::predict(&args),
+        Command::Evaluate(args) => commands::predict::evaluate(&args),
+        Command::Model(cli::ModelCommand::Show(args)) => commands::predict::show(&args),
+        Command::Import(args) => commands::transfer::import(&args),
+        Command::Export(cli::ExportCommand::Csv(args)) => commands::transfer::export_csv(&args),
+        Command::Export(cli::ExportCommand::Postgres(args)) => commands::transfer::export_postgres(&args),
+        Command::Simulate(command) => commands::simulate::simulate(&command),
+    }
+}

@@ -1,6 +1,6 @@
 //! Registers and frames as bytes: pure functions.
 
-use super::super::api::Request;
+use crate::api::Request;
 use domain::plant::{Area, DataType, ModbusPoint, WordOrder};
 
 /// What an answer holds.
@@ -122,21 +122,45 @@ pub fn scan_rtu(bytes: &[u8]) -> Scan {
 /// # Errors
 /// What is wrong with its length.
 pub fn data(request: &Request, body: &[u8]) -> Result<Data, String> {
-    let wanted = if request.area.is_bits() {
-        usize::from(request.count).div_ceil(8)
-    } else {
-        2 * usize::from(request.count)
-    };
+    let (count, is_bits) = (request.count, request.area.is_bits());
     match body.split_first() {
-        Some((&count, data)) if usize::from(count) == data.len() && data.len() == wanted => {
-            Ok(if request.area.is_bits() {
-                let bit = |i: u16| data[usize::from(i / 8)] >> (i % 8) & 1 == 1;
-                Data::Bits((0..request.count).map(bit).collect())
-            } else {
-                Data::Words(data.chunks_exact(2).map(|w| u16::from_be_bytes([w[0], w[1]])).collect())
-            })
+        Some((&length, data)) if usize::from(length) == data.len() && is_bits => {
+            let bits = data.iter().flat_map(|byte| (0..8).map(move |i| byte >> i & 1 == 1));
+            exact_bits(bits.collect(), count)
         }
-        _ => Err(format!("{} bytes where {wanted} belong", body.len().saturating_sub(1))),
+        Some((&length, data)) if usize::from(length) == data.len() && data.len() % 2 == 0 => exact_words(
+            data.chunks_exact(2).map(|w| u16::from_be_bytes([w[0], w[1]])).collect(),
+            count,
+        ),
+        _ => Err(format!(
+            "a body of {} bytes that does not hold what it says",
+            body.len()
+        )),
+    }
+}
+
+/// Registers, if there are exactly as many as were asked for.
+///
+/// # Errors
+/// How many there are.
+pub fn exact_words(words: Vec<u16>, count: u16) -> Result<Data, String> {
+    if words.len() == usize::from(count) {
+        Ok(Data::Words(words))
+    } else {
+        Err(format!("{} registers where {count} were asked for", words.len()))
+    }
+}
+
+/// Bits, if there are as many whole bytes of them as were asked for; what fills the last byte up is cut off.
+///
+/// # Errors
+/// How many there are.
+pub fn exact_bits(mut bits: Vec<bool>, count: u16) -> Result<Data, String> {
+    if bits.len() == usize::from(count).div_ceil(8) * 8 {
+        bits.truncate(usize::from(count));
+        Ok(Data::Bits(bits))
+    } else {
+        Err(format!("{} bits where {count} were asked for", bits.len()))
     }
 }
 

@@ -1,21 +1,24 @@
 //! One wire to Modbus devices, whatever it is made of.
 
 use super::{
-    codec::Data,
-    rtu::{Line, RtuLink},
+    codec::{self, Data},
+    rtu::{Debts, Line, RtuLink},
 };
-use crate::api::Request;
-use domain::plant::{Device, ModbusLink, Parity, SerialLine};
+use crate::{api::Request, serial};
+use domain::{
+    Reason,
+    plant::{Area, ModbusLink, SerialLine},
+};
 use std::{io, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_modbus::{
-    ExceptionCode,
-    client::{Context, Reader, tcp},
+    Response,
+    client::{Client, Context, tcp},
     slave::{Slave, SlaveContext},
 };
-use tokio_serial::{DataBits, SerialPortBuilderExt, StopBits};
+use tokio_serial::{ClearBuffer, SerialPort, SerialStream};
 
-/// What came of a request.
+/// What came of a request that brought no data.
 #[derive(Debug)]
 pub enum Failure {
     /// No answer in time.
@@ -23,26 +26,28 @@ pub enum Failure {
     /// The device's own answer: it cannot. Not a failure of the link.
     Exception(u8),
     /// An answer that does not belong to the request.
-    Wrong(String),
+    Wrong(Reason, String),
     /// The link is gone.
     Link(io::Error),
 }
 
 /// An open wire.
 pub enum Link {
-    /// MBAP over TCP: an answer carries the number of its request, so that a late one is recognised. After a timeout the connection
-    /// is dropped all the same: tokio-modbus leaves the answer in flight.
+    /// MBAP over TCP, framed by tokio-modbus: an answer carries the number of its request, so that a late one is recognised. After
+    /// a timeout the connection has to be dropped all the same: tokio-modbus leaves the answer in flight.
     Tcp(Context),
-    /// RTU frames on a serial line or through a gateway: an answer carries nothing of its request but unit and function.
-    Rtu(RtuLink),
+    /// RTU frames on a serial line: an answer carries nothing of its request but unit and function.
+    Serial(RtuLink),
+    /// RTU frames through a transparent gateway.
+    RtuOverTcp(RtuLink),
 }
 
 impl Link {
-    /// Opens the wire.
+    /// Opens the wire. `debts`: units that may still answer what they were asked before.
     ///
     /// # Errors
     /// What is wrong and what to do.
-    pub async fn open(settings: &ModbusLink, patience: Duration) -> Result<Self, String> {
+    pub async fn open(settings: &ModbusLink, patience: Duration, debts: Debts) -> Result<Self, String> {
         match settings {
             ModbusLink::Tcp { host, port } => {
                 let stream = connect(host, *port, patience).await?;
@@ -50,9 +55,16 @@ impl Link {
             }
             ModbusLink::RtuOverTcp { host, port } => {
                 let stream = connect(host, *port, patience).await?;
-                Ok(Self::Rtu(RtuLink::new(Box::new(stream), Duration::from_millis(2))))
+                Ok(Self::RtuOverTcp(RtuLink::new(
+                    Box::new(stream),
+                    Duration::from_millis(2),
+                    debts,
+                )))
             }
-            ModbusLink::Rtu(line) => Ok(Self::Rtu(RtuLink::new(open_serial(line)?, silence(line.baud)))),
+            ModbusLink::Rtu(line) => {
+                let stream = open_serial(line.clone()).await?;
+                Ok(Self::Serial(RtuLink::new(stream, silence(line.baud), debts)))
+            }
         }
     }
 
@@ -64,8 +76,16 @@ impl Link {
         match self {
             Self::Tcp(context) => timeout(patience, read_tcp(context, request))
                 .await
-                .map_err(|_| Failure::Timeout)?,
-            Self::Rtu(link) => link.read(request, patience).await,
+                .unwrap_or(Err(Failure::Timeout)),
+            Self::Serial(link) | Self::RtuOverTcp(link) => link.read(request, patience).await,
+        }
+    }
+
+    /// The frames that carry no number of their request, where this link is made of them.
+    pub fn rtu(&mut self) -> Option<&mut RtuLink> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Serial(link) | Self::RtuOverTcp(link) => Some(link),
         }
     }
 }
@@ -74,43 +94,35 @@ async fn connect(host: &str, port: u16, patience: Duration) -> Result<TcpStream,
     let attempt = timeout(patience, TcpStream::connect((host, port))).await;
     let stream = attempt
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        .map_err(|e| {
-            let hint = match e.kind() {
-                io::ErrorKind::ConnectionRefused => "connection refused: is the device on, and the port right?".into(),
+        .map_err(|error| {
+            let place = format!("{host}:{port}");
+            match error.kind() {
+                io::ErrorKind::ConnectionRefused => {
+                    format!("connection refused by {place}: is the device on, and is the port right?")
+                }
                 io::ErrorKind::TimedOut => format!(
-                    "no connection within {} ms: is the address right?",
+                    "no connection to {place} within {} ms: is the device on, and is the address right?",
                     patience.as_millis()
                 ),
-                _ => e.to_string(),
-            };
-            format!("{host}:{port}: {hint}")
+                _ => format!("no connection to {place}: {error}"),
+            }
         })?;
+    // a request is one small segment: waiting to fill it would cost 40 ms a request
     stream.set_nodelay(true).map_err(|e| format!("{host}:{port}: {e}"))?;
     Ok(stream)
 }
 
-fn open_serial(line: &SerialLine) -> Result<Box<dyn Line>, String> {
-    let path = crate::serial::device_path(&line.device)?;
-    let builder = tokio_serial::new(&path, line.baud)
-        .parity(match line.parity {
-            Parity::None => tokio_serial::Parity::None,
-            Parity::Even => tokio_serial::Parity::Even,
-            Parity::Odd => tokio_serial::Parity::Odd,
-        })
-        .data_bits(if line.data_bits == 7 {
-            DataBits::Seven
-        } else {
-            DataBits::Eight
-        })
-        .stop_bits(if line.stop_bits == 2 {
-            StopBits::Two
-        } else {
-            StopBits::One
-        });
-    match builder.open_native_async() {
-        Ok(stream) => Ok(Box::new(stream)),
-        Err(error) => Err(crate::serial::open_error(&Device::Path(path), &error)),
-    }
+async fn open_serial(line: SerialLine) -> Result<Box<dyn Line>, String> {
+    // opening may block: a USB adapter or a driver that is in no hurry
+    let opening = tokio::task::spawn_blocking(move || {
+        let (builder, device) = serial::port_builder(&line)?;
+        let stream = SerialStream::open(&builder).map_err(|e| serial::open_error(&device, &e))?;
+        stream
+            .clear(ClearBuffer::Input)
+            .map_err(|e| serial::open_error(&device, &e))?;
+        Ok::<Box<dyn Line>, String>(Box::new(stream))
+    });
+    opening.await.unwrap_or_else(|e| Err(e.to_string()))
 }
 
 /// Three and a half characters of eleven bits, which part two frames; never below 1.75 ms (Modbus over serial line 1.02, 2.5.1.1).
@@ -118,39 +130,28 @@ fn silence(baud: u32) -> Duration {
     Duration::from_micros((38_500_000 / u64::from(baud.max(1))).max(1750))
 }
 
+/// `Client::call` and not `Reader`: in debug builds `Reader` panics at an answer of a wrong length, in others it lets it pass.
 async fn read_tcp(context: &mut Context, request: &Request) -> Result<Data, Failure> {
-    use domain::plant::Area;
+    use tokio_modbus::Request as Pdu;
     context.set_slave(Slave(request.unit_id));
     let (offset, count) = (request.offset, request.count);
-    let data = match request.area {
-        Area::Coil => context.read_coils(offset, count).await.map(|r| r.map(Data::Bits)),
-        Area::Discrete => context
-            .read_discrete_inputs(offset, count)
-            .await
-            .map(|r| r.map(Data::Bits)),
-        Area::Input => context
-            .read_input_registers(offset, count)
-            .await
-            .map(|r| r.map(Data::Words)),
-        Area::Holding => context
-            .read_holding_registers(offset, count)
-            .await
-            .map(|r| r.map(Data::Words)),
+    let pdu = match request.area {
+        Area::Coil => Pdu::ReadCoils(offset, count),
+        Area::Discrete => Pdu::ReadDiscreteInputs(offset, count),
+        Area::Input => Pdu::ReadInputRegisters(offset, count),
+        Area::Holding => Pdu::ReadHoldingRegisters(offset, count),
     };
-    let length = |data: &Data| match data {
-        Data::Bits(bits) => bits.len(),
-        Data::Words(words) => words.len(),
-    };
-    match data {
-        // tokio-modbus checks the length in debug builds alone
-        Ok(Ok(data)) if length(&data) == usize::from(count) => Ok(data),
-        Ok(Ok(data)) => Err(Failure::Wrong(format!("{} values where {count} belong", length(&data)))),
-        Ok(Err(code)) => Err(Failure::Exception(exception_code(code))),
-        Err(tokio_modbus::Error::Protocol(error)) => Err(Failure::Wrong(error.to_string())),
+    let wrong = |message: String| Failure::Wrong(Reason::WrongLength, message);
+    match context.call(pdu).await {
+        Ok(Ok(Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits))) => {
+            codec::exact_bits(bits, count).map_err(wrong)
+        }
+        Ok(Ok(Response::ReadInputRegisters(words) | Response::ReadHoldingRegisters(words))) => {
+            codec::exact_words(words, count).map_err(wrong)
+        }
+        Ok(Ok(_)) => Err(wrong("an answer of another function".into())),
+        Ok(Err(code)) => Err(Failure::Exception(code.into())),
+        Err(tokio_modbus::Error::Protocol(_)) => Err(wrong("an answer to another request".into())),
         Err(tokio_modbus::Error::Transport(error)) => Err(Failure::Link(error)),
     }
-}
-
-fn exception_code(code: ExceptionCode) -> u8 {
-    code.into()
 }

@@ -4,6 +4,7 @@ mod client;
 pub mod codec;
 mod link;
 pub mod plan;
+mod poll;
 mod rtu;
 mod unit;
 

@@ -13,15 +13,21 @@ pub struct Read {
 }
 
 impl Read {
-    /// One request a point: what is left when a device refuses a joined one.
-    pub fn split(&self, points: &[ModbusPoint]) -> Vec<Self> {
-        self.points
-            .iter()
-            .map(|&i| Self {
-                request: alone(&points[i]),
-                points: vec![i],
-            })
-            .collect()
+    /// The same points in two requests, for a device that refuses the joined one; none where there is one point alone.
+    pub fn halves(&self, points: &[ModbusPoint]) -> Option<[Self; 2]> {
+        let (first, second) = self.points.split_at(self.points.len() / 2);
+        Some([Self::spanning(first, points)?, Self::spanning(second, points)?])
+    }
+
+    fn spanning(places: &[usize], points: &[ModbusPoint]) -> Option<Self> {
+        let requests = || places.iter().map(|&i| alone(&points[i]));
+        let first = requests().min_by_key(|r| r.offset)?;
+        let end = requests().map(|r| u32::from(r.offset) + u32::from(r.count)).max()?;
+        let count = u16::try_from(end - u32::from(first.offset)).ok()?;
+        Some(Self {
+            request: Request { count, ..first },
+            points: places.to_vec(),
+        })
     }
 }
 
@@ -152,7 +158,12 @@ mod tests {
                 max_gap: 0,
             },
         )[0];
-        assert_eq!(read.split(&points).len(), 2);
+        let halves = read.halves(&points).unwrap();
+        assert_eq!(
+            halves.each_ref().map(|h| (h.request.count, h.points.len())),
+            [(1, 1), (2, 1)]
+        );
+        assert_eq!(halves[0].halves(&points), None);
     }
 
     #[test]

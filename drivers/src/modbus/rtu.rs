@@ -1,15 +1,17 @@
 //! RTU frames on a line, with what the protocol leaves out: which request an answer belongs to.
 //!
 //! Written here and not taken from tokio-modbus, whose RTU client hands a late answer to the next request of the same function
-//! without an error. Here a unit that did not answer in time is *quarantined*: it is asked nothing until its late answer came,
-//! which is thrown away, or until the longest lateness has passed. Other units on the line go on meanwhile. An answer later than that
-//! cannot be told from a right one; as a last guard, the first answer after such a silence is read and not used.
+//! without an error. Here a unit that did not answer in time *owes* an answer and is quarantined: it is asked nothing until its
+//! late answer came, which is thrown away, or until the longest lateness has passed. Other units on the line go on meanwhile; a
+//! late frame is told from theirs by its unit. An answer later than that cannot be told from a right one; as a last guard, the
+//! first answer after a debt that was never paid is thrown away with whatever follows it.
 
 use super::{
     codec::{self, Data, RtuFrame, Scan},
     link::Failure,
 };
 use crate::api::Request;
+use domain::Reason;
 use std::{
     collections::HashMap,
     io,
@@ -24,8 +26,13 @@ use tokio::{
 pub trait Line: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Line for T {}
 
+/// Units that did not answer in time, and when that was. They outlive the link on which they were asked.
+pub type Debts = HashMap<u8, Instant>;
+
 /// Without a byte for this long, what stands in the buffer is not the beginning of a frame. Generous: USB adapters deliver in lumps.
 const GARBAGE_AFTER: Duration = Duration::from_millis(60);
+/// What a line that never falls silent may leave in memory.
+const MOST_BYTES: usize = 4096;
 
 /// An open line and who on it still owes an answer.
 pub struct RtuLink {
@@ -33,115 +40,118 @@ pub struct RtuLink {
     /// The pause between frames.
     silence: Duration,
     buffer: Vec<u8>,
-    /// Units that did not answer in time, and when that was.
-    owing: HashMap<u8, Instant>,
+    debts: Debts,
 }
 
 impl RtuLink {
     /// A line with this pause between frames.
-    pub fn new(line: Box<dyn Line>, silence: Duration) -> Self {
+    pub fn new(line: Box<dyn Line>, silence: Duration, debts: Debts) -> Self {
         Self {
             line,
             silence,
             buffer: Vec::new(),
-            owing: HashMap::new(),
+            debts,
         }
     }
 
-    /// Does this unit still owe an answer that may come within this lateness?
-    pub fn is_quarantined(&self, unit: u8, longest: Duration) -> bool {
-        self.owing.get(&unit).is_some_and(|since| since.elapsed() < longest)
+    /// Who owes an answer, for the next link.
+    pub fn debts(&self) -> &Debts {
+        &self.debts
     }
 
-    /// Has it owed one for longer than that? Then its next answer is not to be trusted.
-    pub fn is_suspect(&self, unit: u8) -> bool {
-        self.owing.contains_key(&unit)
+    /// Does this unit owe an answer that may still come within this lateness?
+    ///
+    /// # Errors
+    /// [`Failure::Link`].
+    pub async fn is_quarantined(&mut self, unit: u8, longest: Duration) -> Result<bool, Failure> {
+        if self.debts.contains_key(&unit) {
+            self.absorb().await?;
+        }
+        Ok(self.debts.get(&unit).is_some_and(|since| since.elapsed() < longest))
     }
 
-    /// Asks and waits for the answer.
+    /// Asks and waits for the answer. A unit whose debt has expired is asked twice: its first answer is thrown away.
     pub async fn read(&mut self, request: &Request, patience: Duration) -> Result<Data, Failure> {
+        if self.debts.contains_key(&request.unit_id) {
+            self.ask(request, patience).await.or_else(|failure| match failure {
+                Failure::Exception(_) => Ok(Data::Words(Vec::new())),
+                other => Err(other),
+            })?;
+            while self.receive(GARBAGE_AFTER * 2).await? {}
+            self.buffer.clear();
+            self.debts.remove(&request.unit_id);
+        }
+        self.ask(request, patience).await
+    }
+
+    async fn ask(&mut self, request: &Request, patience: Duration) -> Result<Data, Failure> {
         self.absorb().await?;
         tokio::time::sleep(self.silence).await;
-        let result = timeout(patience, self.exchange(request)).await;
-        match result {
-            Ok(Ok(data)) => Ok(data),
-            Ok(Err(Failure::Exception(code))) => Err(Failure::Exception(code)),
+        match timeout(patience, self.exchange(request)).await {
+            Ok(Ok(data)) => return Ok(data),
+            Ok(Err(Failure::Exception(code))) => return Err(Failure::Exception(code)),
             Ok(Err(failure)) => {
-                self.owing.insert(request.unit_id, Instant::now());
+                self.debts.insert(request.unit_id, Instant::now());
                 Err(failure)
             }
             Err(_) => {
-                self.owing.insert(request.unit_id, Instant::now());
-                let garbled = !self.buffer.is_empty();
-                self.buffer.clear();
-                if garbled {
-                    Err(Failure::Wrong("no frame with a right check sum".into()))
-                } else {
-                    Err(Failure::Timeout)
-                }
+                self.debts.insert(request.unit_id, Instant::now());
+                Err(Failure::Timeout)
             }
         }
     }
 
-    /// Asks a unit that owed an answer, throws away whatever comes until the line is silent, and forgets the debt.
-    ///
-    /// # Errors
-    /// [`Failure`] when nothing came.
-    pub async fn probe(&mut self, request: &Request, patience: Duration) -> Result<(), Failure> {
-        match self.read(request, patience).await {
-            Ok(_) | Err(Failure::Exception(_)) => {}
-            Err(failure) => return Err(failure),
-        }
-        while self.receive(GARBAGE_AFTER * 2).await? {}
-        self.buffer.clear();
-        self.owing.remove(&request.unit_id);
-        Ok(())
-    }
-
     async fn exchange(&mut self, request: &Request) -> Result<Data, Failure> {
+        // no flush: it would block the task until the last bit is on the wire
         self.line
             .write_all(&codec::rtu_request(request))
             .await
             .map_err(Failure::Link)?;
-        self.line.flush().await.map_err(Failure::Link)?;
+        let mut wrong = None;
         loop {
             while let Some(frame) = self.take_frame() {
                 if frame.unit != request.unit_id {
-                    self.owing.remove(&frame.unit); // a late answer of another unit
+                    self.debts.remove(&frame.unit);
                     continue;
                 }
                 match answer(request, &frame) {
                     Ok(result) => return result,
                     // of another function or length: not ours, ours may still come
-                    Err(message) => tracing::debug!(unit = frame.unit, "{message}"),
+                    Err(message) => wrong = Some(Failure::Wrong(Reason::WrongLength, message)),
                 }
             }
             if !self.receive(GARBAGE_AFTER).await? {
-                // silence: what is left cannot become a frame any more, but one may stand behind it
-                self.skip_garbage();
+                if let Some(wrong) = wrong {
+                    return Err(wrong);
+                }
+                if self.skip_garbage() {
+                    let message = "its check sum is wrong, or another device talks at the same time".into();
+                    wrong = Some(Failure::Wrong(Reason::BadChecksum, message));
+                }
             }
         }
     }
 
-    /// Takes in what waits, without waiting: late answers.
+    /// Takes in what waits, without waiting: late answers. The beginning of a frame stays.
     async fn absorb(&mut self) -> Result<(), Failure> {
-        while self.receive(Duration::from_micros(200)).await? {}
+        while self.receive(Duration::from_micros(100)).await? {}
         while let Some(frame) = self.take_frame() {
-            self.owing.remove(&frame.unit);
+            self.debts.remove(&frame.unit);
         }
-        self.buffer.clear();
+        if codec::scan_rtu(&self.buffer) == Scan::Garbage {
+            self.buffer.clear();
+        }
         Ok(())
     }
 
-    /// Takes bytes in; no after so long without one.
+    /// Takes bytes in; false after so long without one.
     async fn receive(&mut self, patience: Duration) -> Result<bool, Failure> {
         let mut bytes = [0; 512];
         match timeout(patience, self.line.read(&mut bytes)).await {
             Err(_) => Ok(false),
             Ok(Ok(0)) => Err(Failure::Link(io::ErrorKind::UnexpectedEof.into())),
             Ok(Ok(count)) => {
-                // a line that never falls silent does not fill the memory
-                if self.buffer.len() > 4096 {
+                if self.buffer.len() > MOST_BYTES {
                     self.buffer.clear();
                 }
                 self.buffer.extend_from_slice(&bytes[..count]);
@@ -161,12 +171,16 @@ impl RtuLink {
         }
     }
 
-    /// Drops the first byte, and all behind it up to where a frame might begin.
-    fn skip_garbage(&mut self) {
+    /// After a silence: drops what cannot become a frame any more, up to where a whole one stands behind it. True when nothing is
+    /// left of what came.
+    fn skip_garbage(&mut self) -> bool {
         let is_frame = |start: &usize| matches!(codec::scan_rtu(&self.buffer[*start..]), Scan::Frame(..));
         match (1..self.buffer.len()).find(is_frame) {
-            Some(start) => drop(self.buffer.drain(..start)),
-            None => self.buffer.clear(),
+            Some(start) => {
+                self.buffer.drain(..start);
+                false
+            }
+            None => !std::mem::take(&mut self.buffer).is_empty(),
         }
     }
 }
@@ -179,8 +193,8 @@ fn answer(request: &Request, frame: &RtuFrame) -> Result<Result<Data, Failure>, 
     }
     if frame.function != function {
         return Err(format!(
-            "an answer of function {} to one of function {function}",
-            frame.function
+            "an answer of function {} to a request of function {function}",
+            frame.function & 0x7f
         ));
     }
     codec::data(request, &frame.body).map(Ok)

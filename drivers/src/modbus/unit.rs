@@ -1,74 +1,85 @@
-//! How a unit id fares: on-line, off-line, when it is asked again.
+//! A unit id on a link: what it is asked, and whether it is worth asking.
 
-use super::plan::Read;
-use domain::plant::Polling;
+use super::plan::{Read, Shape, plan};
+use domain::plant::{ModbusPoint, Polling};
 use std::time::Instant;
 
-/// A unit id on the wire: what it is asked and how it fares.
+/// One device behind a link.
 pub struct Unit {
-    /// Its id.
+    /// Its number on the link.
     pub id: u8,
-    /// What it is asked in a cycle.
+    /// Its requests, in order; a request that the device refused has been split for good.
     pub reads: Vec<Read>,
-    /// Where the next cycle begins: behind the request that failed, so that what stands behind it has its turn.
-    pub first: usize,
-    failed_polls: u32,
-    probe_at: Option<Instant>,
+    /// Polls in a row in which none of its requests was answered.
+    failures: u32,
+    /// Off-line: not asked before this.
+    next_probe: Option<Instant>,
 }
 
-/// What a unit is to be asked now.
+/// What to do with a unit in this cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// Everything.
+    /// Ask everything.
     Poll,
-    /// One request, to see whether it is back.
+    /// Off-line: ask once, briefly, and go on if it answers.
     Probe,
-    /// Nothing.
-    Rest,
+    /// Off-line and asked not long ago.
+    Wait,
 }
 
 impl Unit {
-    /// A unit that has not been asked yet.
-    pub fn new(id: u8, reads: Vec<Read>) -> Self {
-        Self {
-            id,
-            reads,
-            first: 0,
-            failed_polls: 0,
-            probe_at: None,
+    /// The units of these points, in the order in which they first stand there.
+    pub fn of(points: &[ModbusPoint], polling: &Polling) -> Vec<Self> {
+        let mut units: Vec<Self> = Vec::new();
+        for read in plan(
+            points,
+            Shape {
+                max_registers: polling.max_registers,
+                max_gap: polling.max_gap,
+            },
+        ) {
+            match units.last_mut() {
+                Some(unit) if unit.id == read.request.unit_id => unit.reads.push(read),
+                _ => units.push(Self {
+                    id: read.request.unit_id,
+                    reads: vec![read],
+                    failures: 0,
+                    next_probe: None,
+                }),
+            }
         }
+        units
     }
 
-    /// What it is asked now.
+    /// Did it fail to answer in its last poll? Such units are asked last, so that they keep nobody waiting.
+    pub fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// What to do with it now.
     pub fn turn(&self, now: Instant) -> Turn {
-        match self.probe_at {
+        match self.next_probe {
             None => Turn::Poll,
-            Some(at) if at <= now => Turn::Probe,
-            Some(_) => Turn::Rest,
+            Some(due) if now >= due => Turn::Probe,
+            Some(_) => Turn::Wait,
         }
     }
 
-    /// Is it off-line?
-    pub fn is_offline(&self) -> bool {
-        self.probe_at.is_some()
-    }
-
-    /// Polls in a row without an answer.
-    pub fn failed_polls(&self) -> u32 {
-        self.failed_polls
-    }
-
-    /// It answered.
+    /// It answered something.
     pub fn answered(&mut self) {
-        self.failed_polls = 0;
-        self.probe_at = None;
+        (self.failures, self.next_probe) = (0, None);
     }
 
-    /// None of a poll's requests was answered.
-    pub fn failed(&mut self, polling: &Polling, now: Instant) {
-        self.failed_polls = self.failed_polls.saturating_add(1);
-        if self.failed_polls >= polling.offline_after {
-            self.probe_at = Some(now + polling.offline_retry);
+    /// It answered nothing in a poll.
+    pub fn failed(&mut self, now: Instant, polling: &Polling) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= polling.offline_after {
+            self.next_probe = Some(now + polling.offline_retry);
         }
+    }
+
+    /// The link itself was away: what was held against the unit is forgotten.
+    pub fn forgive(&mut self) {
+        self.answered();
     }
 }

@@ -1,177 +1,256 @@
-//! From the payload of a message to value, time and quality. Pure.
+//! From a message's bytes to value, time and quality: pure functions.
 
-use domain::{Quality, Reason, Status, Timestamp, plant::MqttTopic};
+use crate::sample::plain_number;
+use domain::{Reason, Status, Timestamp, plant::MqttTopic};
 use serde_json::Value;
 
-/// What a payload says.
+/// What a message says.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Read {
-    /// The number; none where the sender says that there is none.
+pub struct Message {
+    /// The value in the tag's unit; none where the device says that it has none, and why it is bad.
     pub value: Option<f64>,
-    /// The time it was measured; none: it does not say.
+    /// Its own time.
     pub time: Option<Timestamp>,
-    /// The quality it says.
+    /// Its own quality; good where it has none.
     pub status: Status,
 }
 
-/// Reads a payload as the subscription says.
+/// Reads a payload as its topic has it.
+///
+/// A time that the plant file names has to be there: the time of arrival may be hours later. A quality that is not there is good.
 ///
 /// # Errors
-/// Why it gives no reading.
-pub fn read(topic: &MqttTopic, payload: &[u8]) -> Result<Read, String> {
-    let json: Value = serde_json::from_slice(payload).map_err(|e| format!("it is not JSON: {e}"))?;
-    let status = match &topic.quality {
-        None => Status::Good,
-        Some(pointer) => json.pointer(pointer).map_or(Ok(Status::Good), quality)?,
-    };
+/// Why the message is rejected.
+pub fn parse(topic: &MqttTopic, payload: &[u8]) -> Result<Message, String> {
+    if topic.value.is_empty() && topic.time.is_none() && topic.quality.is_none() {
+        let text = std::str::from_utf8(payload).map_err(|_| "the payload is no text".to_owned())?;
+        let number = plain_number(text.trim()).ok_or_else(|| format!("the payload is no number: {}", shown(text)))?;
+        return Ok(Message {
+            value: scaled(topic, number)?,
+            time: None,
+            status: Status::Good,
+        });
+    }
+    let json: Value = serde_json::from_slice(payload).map_err(|e| {
+        format!(
+            "the payload is not JSON ({e}): {}",
+            shown(&String::from_utf8_lossy(payload))
+        )
+    })?;
+    let at = |pointer: &Option<String>| pointer.as_ref().map(|p| json.pointer(p).unwrap_or(&Value::Null));
+    let status = at(&topic.quality).map_or(Ok(Status::Good), status)?;
     let value = match json.pointer(&topic.value) {
-        None => return Err(format!("it has no {}", shown(&topic.value))),
-        Some(Value::Null) if status.quality() == Quality::Bad => None,
-        Some(value) => Some(number(value).ok_or_else(|| format!("{} is {value}, no number", shown(&topic.value)))?),
-    };
-    let time = match &topic.time {
-        None => None,
-        Some(pointer) => {
-            let value = json
-                .pointer(pointer)
-                .ok_or_else(|| format!("it has no {}", shown(pointer)))?;
-            Some(time(value).ok_or_else(|| format!("{} is {value}, no time", shown(pointer)))?)
+        Some(Value::Null) if matches!(status, Status::Bad(_)) => None,
+        None | Some(Value::Null) => return Err(format!("no value at {:?}", topic.value)),
+        Some(value) => {
+            let number =
+                number(value).ok_or_else(|| format!("the value is no number: {}", shown(&value.to_string())))?;
+            scaled(topic, number)?
         }
     };
-    Ok(Read { value, time, status })
+    let time = at(&topic.time).map(time).transpose()?;
+    Ok(Message { value, time, status })
 }
 
-fn shown(pointer: &str) -> &str {
-    if pointer.is_empty() { "value" } else { pointer }
+fn scaled(topic: &MqttTopic, number: f64) -> Result<Option<f64>, String> {
+    let value = number * topic.factor + topic.offset;
+    if value.is_finite() {
+        Ok(Some(value))
+    } else {
+        Err("the value is too large".into())
+    }
 }
 
 fn number(value: &Value) -> Option<f64> {
     match value {
-        Value::Number(n) => n.as_f64(),
-        Value::Bool(b) => Some(f64::from(u8::from(*b))),
-        Value::String(s) => crate::serial::plain_number(s.trim()),
+        Value::Number(number) => number.as_f64().filter(|n| n.is_finite()),
+        Value::String(text) => plain_number(text.trim()),
+        Value::Bool(bit) => Some(f64::from(u8::from(*bit))),
         _ => None,
     }
-    .filter(|v| v.is_finite())
 }
 
-/// RFC 3339, or milliseconds since 1970.
-fn time(value: &Value) -> Option<Timestamp> {
+/// RFC 3339, or milliseconds since 1970 as a number or in a text.
+fn time(value: &Value) -> Result<Timestamp, String> {
+    let error = || {
+        format!(
+            "no time (RFC 3339 or milliseconds since 1970): {}",
+            shown(&value.to_string())
+        )
+    };
+    let millis = |millis: f64| {
+        let micros = (millis * 1000.0).round();
+        // beyond this, f64 holds no whole microseconds and the calendar has ended long since
+        (micros.abs() < 9.0e18)
+            .then_some(micros as i64)
+            .and_then(Timestamp::checked_from_micros)
+            .ok_or_else(error)
+    };
     match value {
-        Value::String(s) => Timestamp::parse(s).ok(),
-        Value::Number(n) => match n.as_i64() {
-            Some(millis) => Timestamp::checked_from_micros(millis.checked_mul(1000)?),
-            None => n
-                .as_f64()
-                .filter(|m| m.abs() < 1e15)
-                .map(|m| Timestamp::from_micros((m * 1000.0).round() as i64)),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => whole
+                .checked_mul(1000)
+                .and_then(Timestamp::checked_from_micros)
+                .ok_or_else(error),
+            None => millis(number.as_f64().unwrap_or(f64::NAN)),
         },
-        _ => None,
+        Value::String(text) => match plain_number(text) {
+            Some(number) => millis(number),
+            None => Timestamp::parse(text).map_err(|_| error()),
+        },
+        _ => Err(error()),
     }
 }
 
-/// `good`, `uncertain`, `bad`; OPC DA's 192, 64, 0; the severity bits of an OPC UA status word.
-fn quality(value: &Value) -> Result<Status, String> {
-    let unknown = || format!("the quality {value} is not known");
-    let quality = match value {
-        Value::Null => Quality::Good,
-        Value::String(s) => Quality::parse(&s.to_ascii_lowercase()).ok_or_else(unknown)?,
+/// Words, OPC DA and Ignition codes (192, 64, 0 …), OPC UA status words (0x4000_0000 …). What is not known is never good.
+fn status(value: &Value) -> Result<Status, String> {
+    let uncertain = Status::Uncertain(Reason::DeviceStatus);
+    let bad = Status::Bad(Reason::DeviceStatus);
+    let of_code = |code: i64| match code {
+        192..=255 => Status::Good,
+        64..=127 | 256..=511 => uncertain,
+        ..=191 | 512..=1023 => bad,
+        0x1_0000..=0x3fff_ffff => Status::Good,
+        0x8000_0000.. => bad,
+        _ => uncertain,
+    };
+    Ok(match value {
+        Value::Null => Status::Good,
         Value::Bool(is_good) => {
             if *is_good {
-                Quality::Good
+                Status::Good
             } else {
-                Quality::Bad
+                bad
             }
         }
-        Value::Number(n) => match n.as_u64().ok_or_else(unknown)? {
-            code @ 0..=255 => match code >> 6 {
-                3 => Quality::Good,
-                1 => Quality::Uncertain,
-                _ => Quality::Bad,
-            },
-            code => match code >> 30 {
-                0 => Quality::Good,
-                1 => Quality::Uncertain,
-                _ => Quality::Bad,
-            },
+        Value::Number(number) => match number.as_i64() {
+            Some(code) => of_code(code),
+            None => return Err(format!("no quality: {number}")),
         },
-        _ => return Err(unknown()),
-    };
-    Ok(Status::from_parts(quality, None, Reason::DeviceStatus))
+        Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
+            "good" => Status::Good,
+            "uncertain" => uncertain,
+            "bad" => bad,
+            other => other.parse().map_or(uncertain, of_code),
+        },
+        other => return Err(format!("no quality: {}", shown(&other.to_string()))),
+    })
+}
+
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(60).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    format!("{shown:?}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::plant::TopicTag;
+    use domain::{TagId, plant::TopicTag};
 
-    fn topic(value: &str, time: bool) -> MqttTopic {
+    fn topic(value: &str, time: Option<&str>, quality: Option<&str>) -> MqttTopic {
         MqttTopic {
             topic: "t".into(),
-            tag: TopicTag::FromTopic,
+            tag: TopicTag::Fixed(TagId(0)),
             value: value.into(),
-            time: time.then(|| "/ts".into()),
-            quality: Some("/q".into()),
+            time: time.map(str::to_owned),
+            quality: quality.map(str::to_owned),
             factor: 1.0,
             offset: 0.0,
         }
     }
 
     #[test]
-    fn value_time_and_quality_are_found() {
-        let r = read(
-            &topic("/v", true),
-            br#"{"v":10.5,"ts":"2026-03-01T00:00:20.25+01:00","q":"uncertain"}"#,
+    fn a_bare_number_is_the_whole_payload() {
+        let bare = topic("", None, None);
+        for (text, value) in [("12.5", 12.5), (" -3\n", -3.0), ("7349E+000", 7349.0)] {
+            assert_eq!(parse(&bare, text.as_bytes()).unwrap().value, Some(value), "{text}");
+        }
+        for text in ["", "nan", "{}", "1,5", "0x10"] {
+            assert!(parse(&bare, text.as_bytes()).is_err(), "{text}");
+        }
+        let scaled = MqttTopic {
+            factor: 0.5,
+            offset: 1.0,
+            ..bare
+        };
+        assert_eq!(parse(&scaled, b"4").unwrap().value, Some(3.0));
+    }
+
+    #[test]
+    fn value_time_and_quality_come_from_their_places() {
+        let t = topic("/a/v", Some("/ts"), Some("/q"));
+        let parsed = parse(
+            &t,
+            br#"{"a":{"v":1.5},"ts":"2026-03-01T00:00:20.25+01:00","q":"uncertain"}"#,
         )
         .unwrap();
-        assert_eq!(
-            (r.value, r.status),
-            (Some(10.5), Status::Uncertain(Reason::DeviceStatus))
-        );
-        assert_eq!(r.time.unwrap().micros(), 1_772_319_620_250_000);
-        let r = read(&topic("/a/0", true), br#"{"a":[-3],"ts":1772323200000}"#).unwrap();
-        assert_eq!(
-            (r.value, r.status, r.time.unwrap().micros()),
-            (Some(-3.0), Status::Good, 1_772_323_200_000_000)
-        );
-        assert_eq!(read(&topic("", false), b"42.5").unwrap().value, Some(42.5));
-    }
-
-    #[test]
-    fn what_gives_no_reading_says_why() {
-        for (payload, words) in [
-            (&b"not json"[..], "not JSON"),
-            (br#"{"ts":"2026-03-01T00:01:00Z"}"#, "no /v"),
-            (br#"{"v":1}"#, "no /ts"),
-            (br#"{"v":1,"ts":"yesterday"}"#, "no time"),
-            (br#"{"v":"abc","ts":1}"#, "no number"),
-            (br#"{"v":null,"ts":1}"#, "no number"),
-            (br#"{"v":1,"ts":1,"q":"so-so"}"#, "quality"),
-            (b"\xff", "not JSON"),
-            (br#"{"v":1e999,"ts":1}"#, ""),
-        ] {
-            let message = read(&topic("/v", true), payload).unwrap_err();
-            assert!(message.contains(words), "{message}");
+        assert_eq!(parsed.value, Some(1.5));
+        assert_eq!(parsed.time.unwrap().micros(), 1_772_319_620_250_000);
+        assert_eq!(parsed.status, Status::Uncertain(Reason::DeviceStatus));
+        let millis = |ts: &str| {
+            parse(&t, format!(r#"{{"a":{{"v":"2"}},"ts":{ts}}}"#).as_bytes())
+                .unwrap()
+                .time
+                .unwrap()
+        };
+        for ts in ["1772319620250", "1772319620250.0", r#""1772319620250""#] {
+            assert_eq!(millis(ts).micros(), 1_772_319_620_250_000, "{ts}");
         }
     }
 
     #[test]
-    fn qualities_of_opc_are_understood() {
-        for (code, want) in [
-            ("192", Quality::Good),
-            ("64", Quality::Uncertain),
-            ("0", Quality::Bad),
-            ("2147483648", Quality::Bad),
-            ("1083179008", Quality::Uncertain),
+    fn what_says_no_value_or_no_time_is_rejected() {
+        let t = topic("/v", Some("/ts"), Some("/q"));
+        for text in [
+            "not json",
+            r#"{"ts":"2026-03-01T00:01:00Z","q":"good"}"#,
+            r#"{"v":null,"ts":1}"#,
+            r#"{"v":"abc","ts":1}"#,
+            r#"{"v":[1],"ts":1}"#,
+            r#"{"v":1e999,"ts":1}"#,
+            r#"{"v":NaN,"ts":1}"#,
+            r#"{"v":1}"#,
+            r#"{"v":1,"ts":"yesterday"}"#,
+            r#"{"v":1,"ts":9e18}"#,
+            r#"{"v":1,"ts":9223372036854775807}"#,
+            r#"{"v":1,"ts":1,"q":{}}"#,
+            "",
+            "[",
         ] {
-            let payload = format!(r#"{{"v":1,"q":{code}}}"#);
-            assert_eq!(
-                read(&topic("/v", false), payload.as_bytes()).unwrap().status.quality(),
-                want,
-                "{code}"
-            );
+            assert!(parse(&t, text.as_bytes()).is_err(), "{text}");
         }
-        let r = read(&topic("/v", false), br#"{"v":null,"q":"bad"}"#).unwrap();
-        assert_eq!((r.value, r.status), (None, Status::Bad(Reason::DeviceStatus)));
+        let none = parse(&t, br#"{"v":null,"ts":1,"q":"bad"}"#).unwrap();
+        assert_eq!((none.value, none.status), (None, Status::Bad(Reason::DeviceStatus)));
+    }
+
+    #[test]
+    fn qualities_are_words_or_codes() {
+        use domain::Quality::{Bad, Good, Uncertain};
+        for (text, quality) in [
+            (r#""good""#, Good),
+            (r#""GOOD""#, Good),
+            (r#""bad""#, Bad),
+            (r#""what?""#, Uncertain),
+            ("null", Good),
+            ("192", Good),
+            ("203", Good),
+            ("64", Uncertain),
+            ("0", Bad),
+            ("256", Uncertain),
+            ("516", Bad),
+            (r#""192""#, Good),
+            ("1083179008", Uncertain),
+            ("2147483648", Bad),
+            ("2150694912", Bad),
+            ("-1", Bad),
+            ("5000", Uncertain),
+            ("true", Good),
+        ] {
+            let value = serde_json::from_str(text).unwrap();
+            assert_eq!(status(&value).unwrap().quality(), quality, "{text}");
+        }
     }
 }

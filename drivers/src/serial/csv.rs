@@ -1,97 +1,151 @@
-//! Numbers of a line of fields between commas. Pure.
+//! Fields between commas. A line in which one wanted field is missing or no plain number is rejected as a whole, and so is one
+//! with another number of fields than its like: two lines that ran together are never taken for one.
 
-use domain::plant::{LineParser, SerialSource};
+use crate::sample::plain_number;
+use domain::plant::SerialField;
 
-/// The wanted numbers of a line, in the order of the fields.
-///
-/// # Errors
-/// Why the line is rejected as a whole.
-pub fn numbers(line: &[u8], settings: &SerialSource) -> Result<Vec<f64>, String> {
-    let text = std::str::from_utf8(line).map_err(|_| "it is not text".to_owned())?;
-    let LineParser::Csv { columns } = settings.parser;
-    let fields: Vec<&str> = text.split(',').map(str::trim).collect();
-    if let Some(columns) = columns.filter(|c| *c != fields.len()) {
-        return Err(format!("{} fields where {columns} belong", fields.len()));
-    }
-    let field = |field: &domain::plant::SerialField| {
-        let text = *fields
-            .get(field.index)
-            .ok_or_else(|| format!("field {} is missing", field.index))?;
-        plain_number(text).ok_or_else(|| format!("field {} is {text:?}, no number", field.index))
-    };
-    settings.fields.iter().map(field).collect()
+/// So many lines in a row with another number of fields, each otherwise right, and the device has changed its format.
+const CHANGE_AFTER: u32 = 3;
+
+/// Reads lines of one device.
+pub struct CsvParser {
+    /// How many fields a line must have; where the plant file does not say, what the first good line had.
+    columns: Columns,
+    fields: Vec<SerialField>,
 }
 
-/// A decimal number as instruments print it, `7349E+000` too; no infinities, no `nan`, no blanks inside.
-pub fn plain_number(text: &str) -> Option<f64> {
-    let is_plain = text
-        .bytes()
-        .all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
-    if is_plain {
-        text.parse().ok().filter(|v: &f64| v.is_finite())
-    } else {
-        None
+enum Columns {
+    Given(usize),
+    Learnt {
+        count: Option<usize>,
+        other: usize,
+        in_a_row: u32,
+    },
+}
+
+impl CsvParser {
+    /// For these fields; `columns` as in the plant file.
+    pub fn new(columns: Option<usize>, fields: Vec<SerialField>) -> Self {
+        let learning = Columns::Learnt {
+            count: None,
+            other: 0,
+            in_a_row: 0,
+        };
+        Self {
+            columns: columns.map_or(learning, Columns::Given),
+            fields,
+        }
+    }
+
+    /// The values of the wanted fields, in their order, in the tags' units.
+    ///
+    /// # Errors
+    /// Why the line is rejected.
+    pub fn values(&mut self, line: &[u8]) -> Result<Vec<f64>, String> {
+        let text = std::str::from_utf8(line).map_err(|_| "it is no text (UTF-8)".to_owned())?;
+        let texts: Vec<&str> = text.split(',').collect();
+        let value = |field: &SerialField| {
+            let text = texts.get(field.index).ok_or_else(|| {
+                format!(
+                    "field {} is missing, there are {} (counted from 0)",
+                    field.index,
+                    texts.len()
+                )
+            })?;
+            let number = plain_number(text).ok_or_else(|| format!("field {} is no number: {text:?}", field.index))?;
+            Ok(number * field.factor + field.offset)
+        };
+        let values = self.fields.iter().map(value).collect::<Result<Vec<f64>, String>>()?;
+        self.columns.accept(texts.len())?;
+        Ok(values)
+    }
+}
+
+impl Columns {
+    fn accept(&mut self, found: usize) -> Result<(), String> {
+        let wanted = match self {
+            Self::Given(wanted) => *wanted,
+            Self::Learnt { count, other, in_a_row } => {
+                let wanted = *count.get_or_insert(found);
+                *in_a_row = match (found == wanted, found == *other) {
+                    (true, _) => 0,
+                    (false, true) => *in_a_row + 1,
+                    (false, false) => 1,
+                };
+                *other = found;
+                if *in_a_row >= CHANGE_AFTER {
+                    (*count, *in_a_row) = (Some(found), 0);
+                    found
+                } else {
+                    wanted
+                }
+            }
+        };
+        if found == wanted {
+            Ok(())
+        } else {
+            Err(format!("{found} fields where {wanted} belong"))
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{
-        TagId,
-        plant::{Device, Framing, Parity, SerialField, SerialLine},
-    };
-    use std::time::Duration;
+    use domain::TagId;
 
-    fn settings(columns: Option<usize>) -> SerialSource {
-        let field = |index| SerialField {
+    fn parser(columns: Option<usize>, indexes: &[usize]) -> CsvParser {
+        let field = |&index: &usize| SerialField {
             tag: TagId(0),
             index,
             factor: 1.0,
             offset: 0.0,
         };
-        SerialSource {
-            line: SerialLine {
-                device: Device::Path("x".into()),
-                baud: 9600,
-                parity: Parity::None,
-                data_bits: 8,
-                stop_bits: 1,
-            },
-            framing: Framing {
-                end: b"\n".to_vec(),
-                max_len: 100,
-            },
-            parser: LineParser::Csv { columns },
-            fields: vec![field(1), field(2)],
-            stale_after: Duration::from_secs(1),
-        }
+        CsvParser::new(columns, indexes.iter().map(field).collect())
     }
 
     #[test]
-    fn whole_lines_give_their_numbers() {
-        assert_eq!(numbers(b"NOX, 60.25,1.125", &settings(Some(3))), Ok(vec![60.25, 1.125]));
-        assert_eq!(plain_number("7349E+000"), Some(7349.0));
-        assert_eq!(plain_number("-.5"), Some(-0.5));
-    }
-
-    #[test]
-    fn joined_cut_and_foreign_lines_give_nothing() {
+    fn ugly_lines_give_nothing() {
+        let mut parser = parser(None, &[1, 2]);
+        assert_eq!(parser.values(b"NOX,60.25,1.125"), Ok(vec![60.25, 1.125]));
+        assert_eq!(parser.values(b"NOX, 7349E+000 ,-1"), Ok(vec![7349.0, -1.0]));
         for line in [
-            "NOX,11.NOX,12.0,1.0",
-            "NOX,13.0,1NOX,14.0,1.5",
-            "NOX,abc,def",
-            "NOX,15.0",
-            "",
-            "5,99.9",
-            "NOX,,1",
-            "NOX,1,inf",
-            "NOX,nan,1",
-            "NOX,0x10,1",
+            &b"NOX,11.NOX,12.0,1.0"[..],
+            b"NOX,13.0,1NOX,14.0,1.5",
+            b"NOX,abc,def",
+            b"NOX,15.0",
+            b"\xff\xfe\x00",
+            b"",
+            b"NOX,15.0,",
+            b"NOX,inf,1",
+            b"NOX,1,nan",
+            b"NOX,0x10,1",
+            b"NOX,1.0,1.5,NOX,1.0,1.5",
         ] {
-            assert!(numbers(line.as_bytes(), &settings(None)).is_err(), "{line}");
+            assert!(parser.values(line).is_err(), "{}", String::from_utf8_lossy(line));
         }
-        assert!(numbers(b"\xff\xfe\x00", &settings(None)).is_err());
-        assert!(numbers(b"NOX,1,2,3", &settings(Some(3))).is_err());
+        assert_eq!(parser.values(b"NOX,77.5,2.5"), Ok(vec![77.5, 2.5]));
+    }
+
+    #[test]
+    fn the_number_of_fields_holds_where_it_is_given() {
+        let mut parser = parser(Some(3), &[1]);
+        for _ in 0..10 {
+            assert!(parser.values(b"NOX,11.0,1.0NOX,12.0,1.5").is_err());
+        }
+        assert_eq!(parser.values(b"NOX,11.0,1.0"), Ok(vec![11.0]));
+    }
+
+    #[test]
+    fn where_it_is_not_given_it_is_learnt() {
+        let mut parser = parser(None, &[1]);
+        assert!(parser.values(b"NOX,11.0,1.0").is_ok());
+        assert!(parser.values(b"NOX,11.0,1.0NOX,12.0,1.5").is_err(), "two lines joined");
+        assert!(parser.values(b"NOX,11.0,1.0").is_ok());
+        // a device whose format was changed is understood again after a few lines
+        assert!(parser.values(b"NOX,11.0,1.0,OK").is_err());
+        assert!(parser.values(b"NOX,11.0,1.0,OK").is_err());
+        assert!(parser.values(b"NOX,11.0,1.0,OK").is_ok());
+        assert!(parser.values(b"NOX,11.0,1.0").is_err());
     }
 }

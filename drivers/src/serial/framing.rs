@@ -1,67 +1,62 @@
-//! From bytes to lines. Pure.
+//! Where a line begins and ends.
 
 use domain::plant::Framing;
 
-/// What some bytes completed.
+/// What a stream of bytes holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A whole line, without its end mark.
+pub enum Piece {
+    /// A whole line without its end mark.
     Line(Vec<u8>),
-    /// A line that was longer than allowed, thrown away up to its end mark.
-    TooLong,
+    /// More bytes than a line may have; what follows is dropped up to the next end mark. Holds its beginning.
+    TooLong(Vec<u8>),
 }
 
-/// Cuts a stream of bytes at its end marks.
-pub struct LineFramer {
-    end: Vec<u8>,
-    max_len: usize,
+/// Cuts a stream of bytes into lines. What comes first after opening may be the tail of a line, and is dropped up to and including
+/// the first end mark.
+pub struct Lines {
+    framing: Framing,
     buffer: Vec<u8>,
-    state: State,
+    is_dropping: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Up to the first end mark: perhaps the tail of a line.
-    Joining,
-    Lines,
-    Overlong,
-}
-
-impl LineFramer {
-    /// A framer that has just begun to listen.
-    pub fn new(framing: &Framing) -> Self {
+impl Lines {
+    /// A stream that is joined somewhere.
+    pub fn new(framing: Framing) -> Self {
         Self {
-            end: framing.end.clone(),
-            max_len: framing.max_len,
+            framing,
             buffer: Vec::new(),
-            state: State::Joining,
+            is_dropping: true,
         }
     }
 
-    /// Takes bytes in, as few or as many as there are.
-    pub fn push(&mut self, bytes: &[u8]) -> Vec<Event> {
-        let mut events = Vec::new();
-        for &byte in bytes {
-            self.buffer.push(byte);
-            if self.buffer.ends_with(&self.end) {
-                self.buffer.truncate(self.buffer.len() - self.end.len());
-                let line = std::mem::take(&mut self.buffer);
-                match self.state {
-                    State::Joining => {}
-                    State::Overlong => events.push(Event::TooLong),
-                    State::Lines => events.push(Event::Line(line)),
-                }
-                self.state = State::Lines;
-            } else if self.buffer.len() >= self.max_len + self.end.len() {
-                // keep what may be the beginning of the end mark
-                let keep = self.end.len() - 1;
-                self.buffer.drain(..self.buffer.len() - keep);
-                if self.state == State::Lines {
-                    self.state = State::Overlong;
-                }
-            }
+    /// The port was opened again: what stands here has no end.
+    pub fn restart(&mut self) {
+        self.buffer.clear();
+        self.is_dropping = true;
+    }
+
+    /// The pieces that these bytes complete.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<Piece> {
+        bytes.iter().filter_map(|&byte| self.push_byte(byte)).collect()
+    }
+
+    fn push_byte(&mut self, byte: u8) -> Option<Piece> {
+        let end = self.framing.end.len();
+        self.buffer.push(byte);
+        if self.buffer.ends_with(&self.framing.end) {
+            let mut line = std::mem::take(&mut self.buffer);
+            line.truncate(line.len() - end);
+            return (!std::mem::take(&mut self.is_dropping)).then_some(Piece::Line(line));
         }
-        events
+        if self.is_dropping && self.buffer.len() >= end {
+            // only the beginning of an end mark matters
+            self.buffer.remove(0);
+        } else if self.buffer.len() > self.framing.max_len + end - 1 {
+            self.is_dropping = true;
+            let tail = self.buffer.split_off(self.buffer.len() + 1 - end);
+            return Some(Piece::TooLong(std::mem::replace(&mut self.buffer, tail)));
+        }
+        None
     }
 }
 
@@ -69,45 +64,48 @@ impl LineFramer {
 mod tests {
     use super::*;
 
-    fn framer() -> LineFramer {
-        LineFramer::new(&Framing {
-            end: b"\r\n".to_vec(),
-            max_len: 20,
+    fn lines(end: &str, max_len: usize) -> Lines {
+        Lines::new(Framing {
+            end: end.as_bytes().to_vec(),
+            max_len,
         })
     }
 
-    fn lines(events: &[Event]) -> Vec<String> {
-        let text = |e: &Event| match e {
-            Event::Line(l) => String::from_utf8_lossy(l).into_owned(),
-            Event::TooLong => "too long".into(),
+    fn texts(pieces: Vec<Piece>) -> Vec<String> {
+        let text = |piece| match piece {
+            Piece::Line(line) => String::from_utf8_lossy(&line).into_owned(),
+            Piece::TooLong(line) => format!("too long: {}", line.len()),
         };
-        events.iter().map(text).collect()
+        pieces.into_iter().map(text).collect()
     }
 
     #[test]
-    fn the_first_piece_may_be_a_tail_and_is_dropped() {
-        assert_eq!(lines(&framer().push(b"9,3.0\r\nNOX,1,2\r\nNOX,3")), ["NOX,1,2"]);
+    fn what_comes_first_may_be_a_tail_and_is_dropped() {
+        let mut lines = lines("\r\n", 20);
+        assert_eq!(texts(lines.push(b"5,99.9\r\nNOX,1\r\nNO")), ["NOX,1"]);
+        assert_eq!(texts(lines.push(b"X,2\r")), [""; 0]);
+        assert_eq!(texts(lines.push(b"\n\r\n")), ["NOX,2", ""]);
+        lines.push(b"NOX");
+        lines.restart();
+        assert_eq!(texts(lines.push(b",3\r\nNOX,4\r\n")), ["NOX,4"]);
     }
 
     #[test]
-    fn the_cut_between_two_reads_does_not_matter() {
-        let text = b"x\r\nNOX,1,2\r\n\r\nNOX,\r,4\r\n";
-        let whole = framer().push(text);
-        for at in 0..text.len() {
-            let mut framer = framer();
-            let mut events = framer.push(&text[..at]);
-            events.extend(framer.push(&text[at..]));
-            assert_eq!(events, whole);
+    fn an_overlong_line_is_dropped_up_to_its_end() {
+        for end in ["\n", "\r\n", "END"] {
+            let mut lines = lines(end, 5);
+            lines.push(end.as_bytes());
+            assert_eq!(texts(lines.push(format!("12345{end}").as_bytes())), ["12345"]);
+            let long = format!("{}{end}67{end}", "x".repeat(100));
+            assert_eq!(texts(lines.push(long.as_bytes())), ["too long: 6", "67"], "{end:?}");
+            assert!(lines.buffer.len() < 10);
         }
-        assert_eq!(lines(&whole), ["NOX,1,2", "", "NOX,\r,4"]);
     }
 
     #[test]
-    fn an_overlong_line_is_dropped_and_the_next_is_whole() {
-        let mut framer = framer();
-        framer.push(b"\r\n");
-        assert_eq!(framer.push(&[b'x'; 100_000]), []);
-        assert!(framer.buffer.len() < 32);
-        assert_eq!(lines(&framer.push(b"\r\nNOX,77.5\r\n")), ["too long", "NOX,77.5"]);
+    fn half_an_end_mark_is_part_of_the_line() {
+        let mut lines = lines("\r\n", 20);
+        lines.push(b"\r\n");
+        assert_eq!(texts(lines.push(b"a\rb\nc\r\r\n")), ["a\rb\nc\r"]);
     }
 }

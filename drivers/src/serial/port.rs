@@ -1,47 +1,16 @@
-//! Opening a serial port, and saying what to do when that fails.
+//! Finding and opening serial ports.
 
 use domain::plant::{Device, Parity, SerialLine};
-use serialport::{ClearBuffer, DataBits, SerialPort, SerialPortType, StopBits};
-use std::{io, time::Duration};
+use serialport::{DataBits, ErrorKind, FlowControl, SerialPortBuilder, SerialPortType, StopBits};
+use std::io;
 
-/// The name under which a device is found now. A USB adapter is looked for by who it is, never taken for the next port.
+/// What opens this line, and the port's name for messages.
 ///
 /// # Errors
-/// What is plugged in instead.
-pub fn device_path(device: &Device) -> Result<String, String> {
-    let Device::Usb {
-        vendor,
-        product,
-        serial,
-    } = device
-    else {
-        return Ok(device.to_string());
-    };
-    let ports = serialport::available_ports().map_err(|e| format!("cannot list the serial ports: {e}"))?;
-    let is_it = |p: &&serialport::SerialPortInfo| match &p.port_type {
-        SerialPortType::UsbPort(usb) => {
-            (usb.vid, usb.pid) == (*vendor, *product) && (serial.is_none() || usb.serial_number == *serial)
-        }
-        _ => false,
-    };
-    let found: Vec<_> = ports.iter().filter(is_it).collect();
-    match found[..] {
-        [one] => Ok(one.port_name.clone()),
-        [] => Err(format!("{device} is not plugged in")),
-        _ => Err(format!(
-            "{device} is plugged in {} times: add `serial` to tell them apart",
-            found.len()
-        )),
-    }
-}
-
-/// Opens a port for reading; what waited in it from before is thrown away.
-///
-/// # Errors
-/// What is wrong and what to do.
-pub fn open(line: &SerialLine, read_wait: Duration) -> Result<Box<dyn SerialPort>, String> {
+/// No such USB adapter is plugged in.
+pub fn port_builder(line: &SerialLine) -> Result<(SerialPortBuilder, String), String> {
     let path = device_path(&line.device)?;
-    let port = serialport::new(&path, line.baud)
+    let builder = serialport::new(&path, line.baud)
         .parity(match line.parity {
             Parity::None => serialport::Parity::None,
             Parity::Even => serialport::Parity::Even,
@@ -57,24 +26,81 @@ pub fn open(line: &SerialLine, read_wait: Duration) -> Result<Box<dyn SerialPort
         } else {
             StopBits::One
         })
-        .timeout(read_wait)
-        .open()
-        .map_err(|e| open_error(&Device::Path(path), &e))?;
-    port.clear(ClearBuffer::Input)
-        .map_err(|e| format!("{}: {e}", line.device))?;
-    Ok(port)
+        .flow_control(FlowControl::None);
+    Ok((builder, path))
 }
 
-/// The message for a port that cannot be opened.
-pub fn open_error(device: &Device, error: &serialport::Error) -> String {
-    let hint = match error.kind() {
-        serialport::ErrorKind::NoDevice | serialport::ErrorKind::Io(io::ErrorKind::NotFound) => {
-            " (is it plugged in, and the name right?)"
-        }
-        serialport::ErrorKind::Io(io::ErrorKind::PermissionDenied) if cfg!(unix) => {
-            " (on Linux the user has to be in the group dialout: sudo usermod -aG dialout $USER, then log in anew)"
-        }
-        _ => "",
+fn device_path(device: &Device) -> Result<String, String> {
+    let Device::Usb {
+        vendor,
+        product,
+        serial,
+    } = device
+    else {
+        return Ok(device.to_string());
     };
-    format!("{device}: {error}{hint}")
+    let ports = serialport::available_ports().map_err(|e| format!("the serial ports cannot be listed: {e}"))?;
+    let is_wanted = |port: &SerialPortType| match port {
+        SerialPortType::UsbPort(usb) => {
+            (usb.vid, usb.pid) == (*vendor, *product) && (serial.is_none() || usb.serial_number == *serial)
+        }
+        _ => false,
+    };
+    let mut found = ports
+        .into_iter()
+        .filter(|port| is_wanted(&port.port_type))
+        .map(|port| port.port_name);
+    match (found.next(), found.next()) {
+        (Some(path), None) => Ok(path),
+        (Some(first), Some(second)) => Err(format!(
+            "{device} is plugged in more than once ({first}, {second}): give its serial number too"
+        )),
+        (None, _) => Err(format!("{device} is not plugged in")),
+    }
+}
+
+/// What is wrong with a port, and what to do.
+pub fn open_error(port: &str, error: &serialport::Error) -> String {
+    let hint = match error.kind() {
+        ErrorKind::NoDevice | ErrorKind::Io(io::ErrorKind::NotFound) => "no such port: is the adapter plugged in?",
+        ErrorKind::Io(io::ErrorKind::PermissionDenied) if cfg!(windows) => "another program has it open",
+        ErrorKind::Io(io::ErrorKind::PermissionDenied) => {
+            "permission denied: add the user to the group dialout (sudo usermod -aG dialout $USER) and log in again"
+        }
+        _ if is_busy(error) => "another program has it open",
+        _ => return format!("{port}: {error}"),
+    };
+    format!("{port}: {hint}")
+}
+
+fn is_busy(error: &serialport::Error) -> bool {
+    let text = error.to_string().to_ascii_lowercase();
+    ["busy", "lock", "would block", "temporarily unavailable"]
+        .iter()
+        .any(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_rights_name_the_group() {
+        let denied = serialport::Error::new(ErrorKind::Io(io::ErrorKind::PermissionDenied), "Permission denied");
+        let text = open_error("/dev/ttyUSB0", &denied);
+        assert!(cfg!(windows) || text.contains("dialout"), "{text}");
+        let missing = serialport::Error::new(ErrorKind::NoDevice, "No such file or directory");
+        assert!(open_error("/dev/ttyUSB0", &missing).contains("plugged in"));
+    }
+
+    #[test]
+    fn an_adapter_that_is_not_there_is_named() {
+        let device = Device::Usb {
+            vendor: 0xfffe,
+            product: 0xfffd,
+            serial: Some("A1".into()),
+        };
+        let error = device_path(&device).unwrap_err();
+        assert!(error.contains("FFFE:FFFD") && error.contains("A1"), "{error}");
+    }
 }

@@ -45,7 +45,22 @@ struct Input {
     line: (f64, f64),
     mean: RunningMean,
     /// Of the newest reading.
-    newest: Option<(Timestamp, Status)>,
+    newest: Option<Newest>,
+}
+
+#[derive(Clone, Copy)]
+struct Newest {
+    time: Timestamp,
+    /// In the model's unit.
+    value: Option<f64>,
+    status: Status,
+}
+
+impl Input {
+    /// The mean; right after a standstill, for an input slower than the others, the value that is held.
+    fn value(&self) -> Option<f64> {
+        self.mean.mean().or(self.newest?.value)
+    }
 }
 
 impl Predictor {
@@ -221,21 +236,29 @@ impl Predictor {
         let Some(input) = self.inputs.iter_mut().find(|i| i.tag == sample.tag) else {
             return;
         };
-        if input.newest.is_some_and(|(last, _)| time < last) {
+        if input.newest.is_some_and(|newest| time < newest.time) {
             return;
         }
-        input.newest = Some((time, sample.status));
+        let value = sample.value.filter(|_| !matches!(sample.status, Status::Bad(_)));
+        let value = value.map(|v| v * input.line.0 + input.line.1);
+        input.newest = Some(Newest {
+            time,
+            value,
+            status: sample.status,
+        });
         self.renewed.insert(sample.tag);
-        if let (Some(value), false, Some(true)) =
-            (sample.value, matches!(sample.status, Status::Bad(_)), self.is_running)
-        {
-            input.mean.push(time, value * input.line.0 + input.line.1);
+        if let (Some(value), Some(true)) = (value, self.is_running) {
+            input.mean.push(time, value);
         }
     }
 
     fn predict(&self, time: Timestamp) -> Option<Frame> {
-        let row: Vec<f64> = self.inputs.iter().map(|i| i.mean.mean()).collect::<Option<_>>()?;
-        let statuses: Vec<Status> = self.inputs.iter().map(|i| Some(i.newest?.1)).collect::<Option<_>>()?;
+        let row: Vec<f64> = self.inputs.iter().map(Input::value).collect::<Option<_>>()?;
+        let statuses: Vec<Status> = self
+            .inputs
+            .iter()
+            .map(|i| Some(i.newest?.status))
+            .collect::<Option<_>>()?;
         if statuses.iter().any(|s| matches!(s, Status::Bad(_))) {
             return None;
         }
@@ -285,3 +308,7 @@ fn pacing_inputs(loaded: &LoadedPlant, inputs: &[Input]) -> HashSet<TagId> {
     }
     best
 }
+
+#[cfg(test)]
+#[path = "predictor_tests.rs"]
+mod tests;

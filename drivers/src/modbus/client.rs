@@ -1,4 +1,13 @@
-//! The Modbus source: polls its units, each cycle one frame.
+//! The Modbus source: polls its units.
+//!
+//! - A cycle gives one frame with the time of its end: the points that were answered and, once for each time they fall silent, a
+//!   sample without a value for those that were not. A cycle in which nothing is new gives none.
+//! - After a timeout the rest of that unit is left out in this cycle, and the next begins behind the request that failed, so that a
+//!   register that always fails keeps nobody from his turn. Over TCP the connection is dropped and opened again at once, and the
+//!   request is asked again; `retries` counts for a unit and cycle, so that one late unit does not cost the others their polls.
+//! - A unit none of whose requests is answered in several polls is off-line: one short question from time to time.
+//! - An exception is the device's answer and marks its own points. Exceptions 2 and 3 to joined points halve the request for good;
+//!   10 and 11 come from a gateway whose device does not answer.
 
 use super::{
     codec,
@@ -257,6 +266,7 @@ impl Poller {
                 self.units[place].failed(Instant::now(), &polling);
             }
             self.silence_reads(place, from, reason, cycle);
+            self.units[place].begin_behind(from);
         }
     }
 

@@ -41,6 +41,8 @@ pub struct RtuLink {
     silence: Duration,
     buffer: Vec<u8>,
     debts: Debts,
+    /// What came instead of the answer that is waited for.
+    wrong: Option<Failure>,
 }
 
 impl RtuLink {
@@ -51,6 +53,7 @@ impl RtuLink {
             silence,
             buffer: Vec::new(),
             debts,
+            wrong: None,
         }
     }
 
@@ -96,7 +99,7 @@ impl RtuLink {
             }
             Err(_) => {
                 self.debts.insert(request.unit_id, Instant::now());
-                Err(Failure::Timeout)
+                Err(self.wrong.take().unwrap_or(Failure::Timeout))
             }
         }
     }
@@ -107,7 +110,7 @@ impl RtuLink {
             .write_all(&codec::rtu_request(request))
             .await
             .map_err(Failure::Link)?;
-        let mut wrong = None;
+        self.wrong = None;
         loop {
             while let Some(frame) = self.take_frame() {
                 if frame.unit != request.unit_id {
@@ -117,17 +120,12 @@ impl RtuLink {
                 match answer(request, &frame) {
                     Ok(result) => return result,
                     // of another function or length: not ours, ours may still come
-                    Err(message) => wrong = Some(Failure::Wrong(Reason::WrongLength, message)),
+                    Err(message) => self.wrong = Some(Failure::Wrong(Reason::WrongLength, message)),
                 }
             }
-            if !self.receive(GARBAGE_AFTER).await? {
-                if let Some(wrong) = wrong {
-                    return Err(wrong);
-                }
-                if self.skip_garbage() {
-                    let message = "its check sum is wrong, or another device talks at the same time".into();
-                    wrong = Some(Failure::Wrong(Reason::BadChecksum, message));
-                }
+            if !self.receive(GARBAGE_AFTER).await? && self.skip_garbage() {
+                let message = "its check sum is wrong, or another device talks at the same time".into();
+                self.wrong = Some(Failure::Wrong(Reason::BadChecksum, message));
             }
         }
     }

@@ -10,6 +10,8 @@ pub struct Unit {
     pub id: u8,
     /// Its requests, in order; a request that the device refused has been split for good.
     pub reads: Vec<Read>,
+    /// What it was asked at first.
+    planned: Vec<Read>,
     /// Polls in a row in which none of its requests was answered.
     failures: u32,
     /// Off-line: not asked before this.
@@ -31,22 +33,24 @@ impl Unit {
     /// The units of these points, in the order in which they first stand there.
     pub fn of(points: &[ModbusPoint], polling: &Polling) -> Vec<Self> {
         let mut units: Vec<Self> = Vec::new();
-        for read in plan(
-            points,
-            Shape {
-                max_registers: polling.max_registers,
-                max_gap: polling.max_gap,
-            },
-        ) {
+        let shape = Shape {
+            max_registers: polling.max_registers,
+            max_gap: polling.max_gap,
+        };
+        for read in plan(points, shape) {
             match units.last_mut() {
-                Some(unit) if unit.id == read.request.unit_id => unit.reads.push(read),
+                Some(unit) if unit.id == read.request.unit_id => unit.planned.push(read),
                 _ => units.push(Self {
                     id: read.request.unit_id,
-                    reads: vec![read],
+                    reads: Vec::new(),
+                    planned: vec![read],
                     failures: 0,
                     next_probe: None,
                 }),
             }
+        }
+        for unit in &mut units {
+            unit.reads.clone_from(&unit.planned);
         }
         units
     }
@@ -65,6 +69,12 @@ impl Unit {
         }
     }
 
+    /// The request at this place failed: the next poll begins behind it.
+    pub fn begin_behind(&mut self, place: usize) {
+        let count = self.reads.len();
+        self.reads.rotate_left((place + 1) % count.max(1));
+    }
+
     /// It answered something.
     pub fn answered(&mut self) {
         (self.failures, self.next_probe) = (0, None);
@@ -78,8 +88,9 @@ impl Unit {
         }
     }
 
-    /// The link itself was away: what was held against the unit is forgotten.
+    /// The link itself was away: what was held against the unit is forgotten. A controller that starts refuses what it does not later.
     pub fn forgive(&mut self) {
         self.answered();
+        self.reads.clone_from(&self.planned);
     }
 }

@@ -218,7 +218,6 @@ pub struct Stop(watch::Receiver<bool>);
 
 impl Stop {
     /// A pair that belongs together.
-    #[expect(clippy::new_ret_no_self, reason = "neither end is of use alone")]
     pub fn new() -> (StopHandle, Self) {
         let (sender, receiver) = watch::channel(false);
         (StopHandle(sender), Self(receiver))

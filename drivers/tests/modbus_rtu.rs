@@ -1,5 +1,11 @@
 //! Modbus RTU over a pseudo-terminal, where an answer carries no number of its request.
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends with the first thing that is wrong"
+)]
 
 mod common;
 
@@ -28,7 +34,7 @@ struct Slave {
 }
 
 impl Slave {
-    fn start(answer: impl Fn(u8, usize, Vec<u8>) -> Vec<(Duration, Vec<u8>)> + Send + 'static) -> Self {
+    fn start(mut answer: impl FnMut(u8, usize, Vec<u8>) -> Vec<(Duration, Vec<u8>)> + Send + 'static) -> Self {
         let (mut theirs, ours) = TTYPort::pair().unwrap();
         theirs.set_timeout(Duration::from_millis(20)).unwrap();
         let device = ours.name().unwrap();
@@ -141,6 +147,35 @@ async fn a_frame_hurt_on_the_line_gives_no_value_and_does_not_spoil_the_next() {
         .await;
     let sink = running.stop().await;
     assert!(sink.values(0).iter().all(|v| *v == 5.0), "{:?}", sink.values(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_kept_back_and_delivered_in_a_burst_give_no_value() {
+    // a modem that keeps what it cannot deliver: four requests later all their answers come one by one
+    let mut kept = Vec::new();
+    let slave = Slave::start(move |_, count, frame| {
+        if count % 12 < 4 {
+            kept.push((Duration::from_millis(40), frame));
+            return Vec::new();
+        }
+        kept.push((NOW, frame));
+        std::mem::take(&mut kept)
+    });
+    let points = [(1, 5), (1, 10), (1, 20), (1, 30)];
+    let running = Running::start(plant(
+        &slave,
+        "late_answer_max_ms = 150\noffline_after = 100\n",
+        &points,
+    ));
+    running.until("values", |s| (0..4).all(|t| s.values(t).len() > 5)).await;
+    let sink = running.stop().await;
+    for (i, (_, offset)) in points.iter().enumerate() {
+        assert!(
+            sink.values(i as u32).iter().all(|v| *v == f64::from(*offset)),
+            "{:?}",
+            sink.values(i as u32)
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,10 @@
 //! Modbus TCP against a slave of few lines that does what real ones should not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends with the first thing that is wrong"
+)]
 
 mod common;
 

@@ -1,4 +1,10 @@
 //! MQTT with a real broker: mosquitto, from the PATH.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends with the first thing that is wrong"
+)]
 
 mod common;
 

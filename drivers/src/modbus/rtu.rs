@@ -26,8 +26,15 @@ use tokio::{
 pub trait Line: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Line for T {}
 
-/// Units that did not answer in time, and when that was. They outlive the link on which they were asked.
-pub type Debts = HashMap<u8, Instant>;
+/// Units that did not answer in time. They outlive the link on which they were asked.
+pub type Debts = HashMap<u8, Debt>;
+
+/// What a unit owes. Several answers, when something on the way keeps requests for a device that is away.
+#[derive(Clone, Copy, Debug)]
+pub struct Debt {
+    since: Instant,
+    answers: u32,
+}
 
 /// Without a byte for this long, what stands in the buffer is not the beginning of a frame. Generous: USB adapters deliver in lumps.
 const GARBAGE_AFTER: Duration = Duration::from_millis(60);
@@ -70,7 +77,7 @@ impl RtuLink {
         if self.debts.contains_key(&unit) {
             self.absorb().await?;
         }
-        Ok(self.debts.get(&unit).is_some_and(|since| since.elapsed() < longest))
+        Ok(self.debts.get(&unit).is_some_and(|debt| debt.since.elapsed() < longest))
     }
 
     /// Asks and waits for the answer. A unit whose debt has expired is asked twice: its first answer is thrown away.
@@ -91,14 +98,14 @@ impl RtuLink {
         self.absorb().await?;
         tokio::time::sleep(self.silence).await;
         match timeout(patience, self.exchange(request)).await {
-            Ok(Ok(data)) => return Ok(data),
-            Ok(Err(Failure::Exception(code))) => return Err(Failure::Exception(code)),
+            Ok(Ok(data)) => Ok(data),
+            Ok(Err(Failure::Exception(code))) => Err(Failure::Exception(code)),
             Ok(Err(failure)) => {
-                self.debts.insert(request.unit_id, Instant::now());
+                self.owe(request.unit_id);
                 Err(failure)
             }
             Err(_) => {
-                self.debts.insert(request.unit_id, Instant::now());
+                self.owe(request.unit_id);
                 Err(self.wrong.take().unwrap_or(Failure::Timeout))
             }
         }
@@ -114,7 +121,7 @@ impl RtuLink {
         loop {
             while let Some(frame) = self.take_frame() {
                 if frame.unit != request.unit_id {
-                    self.debts.remove(&frame.unit);
+                    self.pay(frame.unit);
                     continue;
                 }
                 match answer(request, &frame) {
@@ -130,11 +137,29 @@ impl RtuLink {
         }
     }
 
+    fn owe(&mut self, unit: u8) {
+        let answers = self.debts.get(&unit).map_or(0, |debt| debt.answers);
+        let debt = Debt {
+            since: Instant::now(),
+            answers: answers.saturating_add(1),
+        };
+        self.debts.insert(unit, debt);
+    }
+
+    fn pay(&mut self, unit: u8) {
+        if let Some(debt) = self.debts.get_mut(&unit) {
+            debt.answers -= 1;
+            if debt.answers == 0 {
+                self.debts.remove(&unit);
+            }
+        }
+    }
+
     /// Takes in what waits, without waiting: late answers. The beginning of a frame stays.
     async fn absorb(&mut self) -> Result<(), Failure> {
         while self.receive(Duration::from_micros(100)).await? {}
         while let Some(frame) = self.take_frame() {
-            self.debts.remove(&frame.unit);
+            self.pay(frame.unit);
         }
         if codec::scan_rtu(&self.buffer) == Scan::Garbage {
             self.buffer.clear();

@@ -30,8 +30,7 @@ pub enum Arrival {
 
 struct Entry {
     serial: u64,
-    topic: String,
-    payload: Vec<u8>,
+    publish: Publish,
     connection: u64,
     is_stored: bool,
 }
@@ -60,8 +59,7 @@ impl Inflight {
         }
         if let Some(entry) = self.entries.get_mut(&publish.pkid)
             && publish.dup
-            && entry.topic == publish.topic
-            && entry.payload == publish.payload[..]
+            && (&entry.publish.topic, &entry.publish.payload) == (&publish.topic, &publish.payload)
         {
             entry.connection = self.connection;
             if entry.is_stored {
@@ -73,8 +71,7 @@ impl Inflight {
         self.serial += 1;
         let entry = Entry {
             serial: self.serial,
-            topic: publish.topic.clone(),
-            payload: publish.payload.to_vec(),
+            publish: publish.clone(),
             connection: self.connection,
             is_stored: false,
         };

@@ -1,0 +1,60 @@
+//! The engine behind the window: a plant's, or the demo's.
+
+use crate::args::Args;
+use anyhow::Result;
+use engine::{
+    Engine, LoadedPlant, Options, ViewPort,
+    demo::{Demo, DemoOptions, fresh_database},
+};
+
+/// What runs.
+pub enum Running {
+    /// A plant.
+    Plant(Engine),
+    /// The simulated turbine and its plant.
+    Demo(Demo),
+}
+
+impl Running {
+    /// Starts what the arguments ask for.
+    pub fn start(args: &Args) -> Result<Self> {
+        match &args.config {
+            Some(path) => {
+                let plant = LoadedPlant::read(path)?;
+                let database = plant.database();
+                Ok(Self::Plant(Engine::start(Options {
+                    plant,
+                    database,
+                    is_demo: false,
+                    listener: None,
+                })?))
+            }
+            None => {
+                let options = DemoOptions {
+                    database: fresh_database()?,
+                    speed: args.speed,
+                    seed: args.seed,
+                    listener: None,
+                };
+                Ok(Self::Demo(Demo::start(options)?))
+            }
+        }
+    }
+
+    /// Where the interface asks.
+    pub fn view(&self) -> ViewPort {
+        match self {
+            Self::Plant(engine) => engine.view(),
+            Self::Demo(demo) => demo.engine.view(),
+        }
+    }
+
+    /// Ends it with everything committed.
+    pub fn stop(self) -> Result<()> {
+        match self {
+            Self::Plant(engine) => engine.stop()?,
+            Self::Demo(demo) => demo.stop()?,
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! The numbers above the plot: measured, predicted, their difference, the limit.
+
+use crate::{App, format, tokens};
+use domain::{Quality, TagId};
+use egui::{Color32, RichText, Ui};
+use view::Newest;
+
+/// Width of one number's place: it stays where it is while the number changes.
+const PLACE: f32 = 178.0;
+
+/// Draws the row.
+pub fn row(app: &mut App, ui: &mut Ui) {
+    let colors = tokens::colors(ui);
+    let Some(plant) = app.plant.clone() else { return };
+    if plant.models.len() > 1 {
+        ui.horizontal(|ui| {
+            for (place, model) in plant.models.iter().enumerate() {
+                let name = plant
+                    .tags
+                    .get(model.value.index())
+                    .map_or("", |t| t.name.as_str())
+                    .trim_end_matches("_PRED");
+                if ui
+                    .selectable_label(app.model == place, RichText::new(name).font(tokens::strong(14.0)))
+                    .clicked()
+                {
+                    app.model = place;
+                    app.curves = None;
+                    app.window_changed();
+                }
+            }
+        });
+    }
+    let Some(model) = plant.models.get(app.model) else {
+        return;
+    };
+    let unit = plant
+        .tags
+        .get(model.value.index())
+        .map(|t| t.unit_label())
+        .unwrap_or_default();
+    let newest = |tag: TagId| app.shown()?.values.get(tag.index()).copied().flatten();
+    let usable = |n: Option<Newest>| n.filter(|n| n.status.quality() < Quality::Bad).and_then(|n| n.value);
+    let measured = model.measured.and_then(newest);
+    let is_running = app.shown().and_then(|l| l.is_running);
+    // a prediction of before the turbine stopped is no prediction of now
+    let predicted = newest(model.value).filter(|_| is_running == Some(true));
+    let half = usable(newest(model.high))
+        .zip(usable(predicted))
+        .map(|(high, value)| high - value);
+    let limit = plant
+        .limits
+        .iter()
+        .find(|l| l.tag == model.value || Some(l.tag) == model.measured);
+    ui.horizontal(|ui| {
+        let number = |v: Option<f64>| v.map_or_else(|| "—".to_owned(), format::value);
+        if model.measured.is_some() {
+            place(
+                ui,
+                app.t("measured"),
+                number(usable(measured)),
+                String::new(),
+                colors.measured,
+            );
+        }
+        let interval = half.map(|h| format!("± {}", format::value(h))).unwrap_or_default();
+        place(
+            ui,
+            app.t("predicted"),
+            number(usable(predicted)),
+            interval,
+            colors.predicted,
+        );
+        if let (Some(p), Some(m)) = (usable(predicted), usable(measured)) {
+            place(
+                ui,
+                app.t("difference"),
+                format::signed(p - m),
+                String::new(),
+                ui.visuals().text_color(),
+            );
+        }
+        if let Some(limit) = limit {
+            let over = app
+                .texts
+                .with("limit-over", &[("span", format::span(limit.average_secs).into())]);
+            place(ui, over, format::value(limit.high), String::new(), colors.limit);
+        }
+        ui.label(RichText::new(unit).color(colors.faint));
+    });
+    alarms(app, ui);
+}
+
+fn place(ui: &mut Ui, name: String, number: String, more: String, color: Color32) {
+    ui.allocate_ui(egui::vec2(PLACE, 46.0), |ui| {
+        ui.set_min_width(PLACE);
+        ui.vertical(|ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            ui.label(RichText::new(name).small().color(tokens::colors(ui).faint));
+            ui.horizontal(|ui| {
+                ui.label(RichText::new(number).font(tokens::strong(24.0)).color(color));
+                ui.label(RichText::new(more).color(color));
+            });
+        });
+    });
+}
+
+/// The limits that are exceeded now; a line is kept free for them, so that nothing moves when one is.
+fn alarms(app: &App, ui: &mut Ui) {
+    let colors = tokens::colors(ui);
+    let (Some(plant), Some(live)) = (&app.plant, app.shown()) else {
+        return;
+    };
+    let text = |alarm: &view::Alarm| {
+        let limit = plant.limits.get(alarm.limit as usize)?;
+        let tag = plant.tags.get(limit.tag.index())?;
+        let args = [
+            ("tag", tag.name.as_str().to_owned().into()),
+            ("mean", format::value(alarm.mean).into()),
+            ("limit", format::value(limit.high).into()),
+            ("unit", tag.unit.symbol().into()),
+            ("since", alarm.since.format_in(&app.zone, "%H:%M:%S").into()),
+        ];
+        Some(app.texts.with("alarm", &args))
+    };
+    let texts: Vec<String> = live.alarms.iter().filter_map(text).collect();
+    let line = if texts.is_empty() {
+        RichText::new(app.t("no-alarm")).color(colors.faint)
+    } else {
+        RichText::new(format!("⚠ {}", texts.join(" · ")))
+            .font(tokens::strong(13.5))
+            .color(colors.limit)
+    };
+    super::cut(ui, line);
+}

@@ -151,15 +151,18 @@ async fn a_frame_hurt_on_the_line_gives_no_value_and_does_not_spoil_the_next() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_kept_back_and_delivered_in_a_burst_give_no_value() {
-    // a modem that keeps what it cannot deliver: four requests later all their answers come one by one
+    // a modem that keeps what it cannot deliver: too late for the last of four requests, all their answers come one by one
     let mut kept = Vec::new();
     let slave = Slave::start(move |_, count, frame| {
-        if count % 12 < 4 {
-            kept.push((Duration::from_millis(40), frame));
-            return Vec::new();
+        if count % 12 > 3 {
+            return vec![(NOW, frame)];
         }
-        kept.push((NOW, frame));
-        std::mem::take(&mut kept)
+        kept.push((Duration::from_millis(if kept.is_empty() { 120 } else { 50 }), frame));
+        if count % 12 == 3 {
+            std::mem::take(&mut kept)
+        } else {
+            Vec::new()
+        }
     });
     let points = [(1, 5), (1, 10), (1, 20), (1, 30)];
     let running = Running::start(plant(

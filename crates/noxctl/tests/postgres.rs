@@ -1,0 +1,179 @@
+//! Export to a PostgreSQL server of our own.
+#![cfg(unix)]
+
+mod common;
+use common::*;
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+struct Server {
+    bin: PathBuf,
+    data: PathBuf,
+    port: u16,
+}
+
+/// Debian's server refuses to run as root: as root it runs as the user postgres.
+fn as_user(program: &Path) -> Command {
+    if nix::unistd::geteuid().is_root() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    }
+}
+
+impl Server {
+    fn start(folder: &Path, auth: &str) -> Self {
+        let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+            .expect("PostgreSQL is missing: `cargo xtask test` installs it")
+            .map(|e| e.unwrap().path().join("bin"))
+            .collect();
+        versions.sort();
+        let server = Self {
+            bin: versions.pop().unwrap(),
+            data: folder.join("pg"),
+            port: free_port(),
+        };
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let password = folder.join("pw");
+        std::fs::write(&password, "right horse").unwrap();
+        std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o644)).unwrap();
+        server.done(
+            as_user(&server.bin.join("initdb"))
+                .arg("-D")
+                .arg(&server.data)
+                .args(["-A", auth, "-U", "nox", "--pwfile"])
+                .arg(&password),
+        );
+        let options = format!(
+            "-p {} -k {} -c listen_addresses=127.0.0.1 -c fsync=off",
+            server.port,
+            server.data.display()
+        );
+        server.done(
+            server
+                .ctl()
+                .arg("-w")
+                .arg("-l")
+                .arg(server.data.join("log"))
+                .args(["-o", &options, "start"]),
+        );
+        server
+    }
+
+    fn ctl(&self) -> Command {
+        let mut command = as_user(&self.bin.join("pg_ctl"));
+        command.arg("-D").arg(&self.data);
+        command
+    }
+
+    fn done(&self, command: &mut Command) {
+        let status = command
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success(), "{command:?}");
+    }
+
+    fn url(&self, user: &str) -> String {
+        format!("postgresql://{user}@127.0.0.1:{}/postgres", self.port)
+    }
+
+    fn ask(&self, sql: &str) -> String {
+        let output = Command::new(self.bin.join("psql"))
+            .args(["-Atc", sql, &self.url("nox")])
+            .env("PGPASSWORD", "right horse")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout).trim().to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self
+            .ctl()
+            .args(["-m", "immediate", "stop"])
+            .current_dir("/")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+#[test]
+fn every_reading_arrives_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), "scram-sha-256");
+    let db = folder.path().join("d.sqlite");
+    let summary = json(&["demo", "--headless", "--seconds", "6", "--db", path(&db)]);
+    let export = || {
+        let url = server.url("nox");
+        let output = noxctl(&[
+            "export",
+            "postgres",
+            "--db",
+            path(&db),
+            "--url",
+            &url,
+            "--password",
+            "env:T_PW",
+            "--json",
+        ])
+        .env("T_PW", "right horse")
+        .output()
+        .unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        last_json(&output.stdout)
+    };
+    let all = summary["readings"].as_u64().unwrap() + 3 * summary["predictions"].as_u64().unwrap();
+    assert_eq!(export()["inserted"], all);
+    assert_eq!(export()["inserted"], 0);
+    assert_eq!(server.ask("select count(*) from nox.reading"), all.to_string());
+    let pairs = "select count(*) from nox.measured_predicted where target = 'NOX' and lo < predicted and predicted < hi and measured is not null";
+    assert!(server.ask(pairs).parse::<u64>().unwrap() >= 4);
+    assert_eq!(
+        server.ask("select distinct length(model) from nox.reading where tag = 'NOX_PRED'"),
+        "64"
+    );
+
+    let wrong = noxctl(&[
+        "export",
+        "postgres",
+        "--db",
+        path(&db),
+        "--url",
+        &server.url("nox"),
+        "--password",
+        "env:T_PW",
+    ])
+    .env("T_PW", "wrong horse")
+    .output()
+    .unwrap();
+    let message = text(&wrong.stderr);
+    assert!(
+        wrong.status.code() == Some(1) && message.contains("password") && !message.contains("wrong horse"),
+        "{message}"
+    );
+    let (code, message) = fails(&[
+        "export",
+        "postgres",
+        "--db",
+        path(&db),
+        "--url",
+        "postgresql://nox@127.0.0.1:1/x",
+    ]);
+    assert!(code == 1 && message.contains("127.0.0.1:1"), "{message}");
+    assert_eq!(
+        fails(&["export", "postgres", "--db", path(&db), "--url", "nonsense"]).0,
+        2
+    );
+}

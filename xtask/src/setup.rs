@@ -1,0 +1,132 @@
+//! What a fresh Debian 12 or Ubuntu 24.04 lacks: system packages, the wasm target, Python peers of the tests.
+
+use crate::run::{cache, command, done, say, succeeds};
+use anyhow::{Context, Result};
+use std::{
+    ffi::OsStr,
+    io::IsTerminal,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+/// Names are the same on Debian 12 and Ubuntu 24.04.
+const DESKTOP: &[&str] = &[
+    "libwebkit2gtk-4.1-dev", // the webview
+    "libgtk-3-dev",          // its window
+    "pkg-config",            // finds both
+    "libssl-dev",            // TLS to PostgreSQL
+];
+const HEADLESS: &[&str] = &["pkg-config", "libssl-dev"];
+const PEERS: &[&str] = &[
+    "socat",             // pairs of serial ports
+    "mosquitto",         // MQTT broker
+    "mosquitto-clients", // and its publisher
+    "postgresql",        // the database exported to
+    "python3",           // pymodbus runs on it
+    "python3-venv",
+    "xvfb", // a display for the window's smoke test
+    "dbus",
+    "libgl1-mesa-dri", // draws without a graphics card
+    "libegl1",
+];
+const PYTHON_PACKAGES: &[&str] = &["pymodbus[serial]>=3.16,<3.17"];
+
+/// What the desktop program is built with. False where it cannot be had.
+pub fn desktop() -> Result<bool> {
+    packages(DESKTOP)
+}
+
+/// What `noxctl` is built with.
+pub fn headless() -> Result<bool> {
+    packages(HEADLESS)
+}
+
+/// What the tests talk to.
+pub fn peers() -> Result<bool> {
+    packages(PEERS)
+}
+
+/// The compiler for the webview.
+pub fn wasm() -> Result<()> {
+    let installed = Command::new("rustup")
+        .args(["target", "list", "--installed"])
+        .output()
+        .context("rustup is needed: https://rustup.rs")?;
+    if !String::from_utf8_lossy(&installed.stdout).contains("wasm32-unknown-unknown") {
+        done(Command::new("rustup").args(["target", "add", "wasm32-unknown-unknown"]))?;
+    }
+    Ok(())
+}
+
+/// A Python with the packages of the tests' peers, in the cache.
+pub fn python() -> Result<PathBuf> {
+    let venv = cache().join("venv");
+    let python = venv.join("bin").join("python");
+    if !succeeds(&python.to_string_lossy(), &["-c", "import pymodbus, serial"]) {
+        // the system's own Python: another may lack the modules that Debian splits off
+        let system = if succeeds("/usr/bin/python3", &["-c", "import ensurepip"]) {
+            "/usr/bin/python3"
+        } else {
+            "python3"
+        };
+        command(
+            OsStr::new(system),
+            &["-m".as_ref(), "venv".as_ref(), "--clear".as_ref(), venv.as_os_str()],
+        )?;
+        let pip: Vec<&str> = ["-m", "pip", "install", "--quiet"]
+            .iter()
+            .chain(PYTHON_PACKAGES)
+            .copied()
+            .collect();
+        command(python.as_os_str(), &pip)?;
+    }
+    Ok(python)
+}
+
+/// Installs what is missing, where that is possible; says what to run where it is not.
+fn packages(wanted: &[&str]) -> Result<bool> {
+    if !cfg!(target_os = "linux") || !succeeds("dpkg", &["--version"]) {
+        return Ok(true); // another system: its compiler will say what it lacks
+    }
+    let is_there = |package: &&&str| succeeds("dpkg", &["-s", package]);
+    let missing: Vec<&str> = wanted.iter().filter(|p| !is_there(p)).copied().collect();
+    if missing.is_empty() {
+        return Ok(true);
+    }
+    say(&format!("installing with apt: {}", missing.join(" ")));
+    let is_root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|o| o.stdout.trim_ascii() == b"0");
+    let can_ask = std::io::stdin().is_terminal() && succeeds("sudo", &["--version"]);
+    if !is_root && !can_ask && !succeeds("sudo", &["-n", "true"]) {
+        say(&format!(
+            "no right to install; run this and try again:\n  sudo apt-get update && sudo apt-get install -y {}",
+            missing.join(" ")
+        ));
+        return Ok(false);
+    }
+    let apt = |args: &[&str]| {
+        let mut command = if is_root {
+            Command::new("apt-get")
+        } else {
+            Command::new("sudo")
+        };
+        if !is_root {
+            command.arg("DEBIAN_FRONTEND=noninteractive").arg("apt-get");
+        }
+        done(
+            command
+                .args(args)
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .stdout(Stdio::null()),
+        )
+    };
+    apt(&["update", "-qq"])?;
+    let install: Vec<&str> = ["install", "-y", "-qq", "--no-install-recommends"]
+        .into_iter()
+        .chain(missing)
+        .collect();
+    apt(&install)?;
+    Ok(true)
+}

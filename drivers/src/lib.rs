@@ -1,7 +1,9 @@
-//! Sources of readings. Each implements [`Source`], gets its settings from the plant file and puts its frames into a [`Sink`].
+//! Sources of readings. Each implements [`Source`], gets its settings from the plant file and puts its frames into a
+//! [`Sink`].
 //!
-//! What holds for all of them: a source reconnects by itself for ever and never panics; what did not arrive is a sample without
-//! a value, told once for each time it falls silent; a batch may carry a token that is given back after the commit.
+//! What holds for all of them: a source reconnects by itself for ever and never panics; what did not arrive is a sample
+//! without a value, told once for each time it falls silent; a batch may carry a token that is given back after the
+//! commit.
 
 mod api;
 mod modbus;

@@ -66,7 +66,8 @@ impl Sampler {
     }
 }
 
-/// A plain decimal number of a text, with an exponent if it likes (`-12.5`, `7349E+000`); no `inf`, no `nan`, no hexadecimal.
+/// A plain decimal number of a text, with an exponent if it likes (`-12.5`, `7349E+000`); no `inf`, no `nan`, no
+/// hexadecimal.
 pub fn plain_number(text: &str) -> Option<f64> {
     let is_plain = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
     let text = text.trim_matches([' ', '\t']);

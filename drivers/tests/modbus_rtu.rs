@@ -151,7 +151,8 @@ async fn a_frame_hurt_on_the_line_gives_no_value_and_does_not_spoil_the_next() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_kept_back_and_delivered_in_a_burst_give_no_value() {
-    // a modem that keeps what it cannot deliver: too late for the last of four requests, all their answers come one by one
+    // a modem that keeps what it cannot deliver: too late for the last of four requests, all their answers come one by
+    // one
     let mut kept = Vec::new();
     let slave = Slave::start(move |_, count, frame| {
         if count % 12 > 3 {

@@ -1,13 +1,14 @@
 //! The Modbus source: polls its units.
 //!
-//! - A cycle gives one frame with the time of its end: the points that were answered and, once for each time they fall silent, a
-//!   sample without a value for those that were not. A cycle in which nothing is new gives none.
-//! - After a timeout the rest of that unit is left out in this cycle, and the next begins behind the request that failed, so that a
-//!   register that always fails keeps nobody from his turn. Over TCP the connection is dropped and opened again at once, and the
-//!   request is asked again; `retries` counts for a unit and cycle, so that one late unit does not cost the others their polls.
+//! - A cycle gives one frame with the time of its end: the points that were answered and, once for each time they fall
+//!   silent, a sample without a value for those that were not. A cycle in which nothing is new gives none.
+//! - After a timeout the rest of that unit is left out in this cycle, and the next begins behind the request that
+//!   failed, so that a register that always fails keeps nobody from his turn. Over TCP the connection is dropped and
+//!   opened again at once, and the request is asked again; `retries` counts for a unit and cycle, so that one late unit
+//!   does not cost the others their polls.
 //! - A unit none of whose requests is answered in several polls is off-line: one short question from time to time.
-//! - An exception is the device's answer and marks its own points. Exceptions 2 and 3 to joined points halve the request for good;
-//!   10 and 11 come from a gateway whose device does not answer.
+//! - An exception is the device's answer and marks its own points. Exceptions 2 and 3 to joined points halve the
+//!   request for good; 10 and 11 come from a gateway whose device does not answer.
 
 use super::{
     codec,
@@ -179,6 +180,8 @@ struct Poller {
     backoff: Duration,
     next_attempt: Instant,
     has_failed_to_open: bool,
+    /// Cycles in a row in which somebody was asked and nobody answered.
+    unanswered: u32,
 }
 
 impl Poller {
@@ -191,6 +194,7 @@ impl Poller {
             backoff: settings.polling.connect_backoff.0,
             next_attempt: Instant::now(),
             has_failed_to_open: false,
+            unanswered: 0,
             settings,
         }
     }
@@ -202,10 +206,17 @@ impl Poller {
         for place in order {
             self.poll_unit(place, &mut cycle).await;
         }
+        if cycle.has_answer {
+            self.unanswered = 0;
+        } else if cycle.has_question {
+            self.unanswered += 1;
+        }
         // a gateway that went away without a word would be written to for a quarter of an hour
         let is_gateway = matches!(self.settings.link, ModbusLink::RtuOverTcp { .. });
-        if self.settings.polling.close_after_poll || (is_gateway && cycle.has_question && !cycle.has_answer) {
+        let is_gone = is_gateway && self.unanswered >= self.settings.polling.offline_after;
+        if self.settings.polling.close_after_poll || is_gone {
             self.drop_link();
+            self.unanswered = 0;
         }
         cycle
     }
@@ -270,7 +281,8 @@ impl Poller {
         }
     }
 
-    /// One request with its retries. Gives the two halves of a request that the device refused because of some of its registers.
+    /// One request with its retries. Gives the two halves of a request that the device refused because of some of its
+    /// registers.
     async fn read(
         &mut self,
         read: &Read,
@@ -370,7 +382,14 @@ impl Poller {
                     });
                 }
                 self.drop_link();
-                !self.open_link(cycle).await
+                if !self.open_link(cycle).await {
+                    return true;
+                }
+                // who owed an answer owes it on the line that was opened again, too
+                match self.link.as_mut().and_then(Link::rtu) {
+                    Some(link) => link.is_quarantined(id, longest).await.unwrap_or(true),
+                    None => false,
+                }
             }
         }
     }

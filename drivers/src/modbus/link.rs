@@ -33,8 +33,9 @@ pub enum Failure {
 
 /// An open wire.
 pub enum Link {
-    /// MBAP over TCP, framed by tokio-modbus: an answer carries the number of its request, so that a late one is recognised. After
-    /// a timeout the connection has to be dropped all the same: tokio-modbus leaves the answer in flight.
+    /// MBAP over TCP, framed by tokio-modbus: an answer carries the number of its request, so that a late one is
+    /// recognised. After a timeout the connection has to be dropped all the same: tokio-modbus leaves the answer in
+    /// flight.
     Tcp(Context),
     /// RTU frames on a serial line: an answer carries nothing of its request but unit and function.
     Serial(RtuLink),
@@ -125,12 +126,14 @@ async fn open_serial(line: SerialLine) -> Result<Box<dyn Line>, String> {
     opening.await.unwrap_or_else(|e| Err(e.to_string()))
 }
 
-/// Three and a half characters of eleven bits, which part two frames; never below 1.75 ms (Modbus over serial line 1.02, 2.5.1.1).
+/// Three and a half characters of eleven bits, which part two frames; never below 1.75 ms (Modbus over serial line
+/// 1.02, 2.5.1.1).
 fn silence(baud: u32) -> Duration {
     Duration::from_micros((38_500_000 / u64::from(baud.max(1))).max(1750))
 }
 
-/// `Client::call` and not `Reader`: in debug builds `Reader` panics at an answer of a wrong length, in others it lets it pass.
+/// `Client::call` and not `Reader`: in debug builds `Reader` panics at an answer of a wrong length, in others it lets
+/// it pass.
 async fn read_tcp(context: &mut Context, request: &Request) -> Result<Data, Failure> {
     use tokio_modbus::Request as Pdu;
     context.set_slave(Slave(request.unit_id));

@@ -49,7 +49,8 @@ fn alone(point: &ModbusPoint) -> Request {
     }
 }
 
-/// Joins points of one unit and area that lie side by side, or as near as `max_gap` allows. Units stay in the order of the points.
+/// Joins points of one unit and area that lie side by side, or as near as `max_gap` allows. Units stay in the order of
+/// the points.
 pub fn plan(points: &[ModbusPoint], shape: Shape) -> Vec<Read> {
     let mut units: Vec<u8> = Vec::new();
     points.iter().for_each(|p| {

@@ -1,4 +1,5 @@
-//! When to poll: at multiples of the period on the system's clock, so that a plant's sources stay in step and nothing drifts.
+//! When to poll: at multiples of the period on the system's clock, so that a plant's sources stay in step and nothing
+//! drifts.
 
 use domain::Timestamp;
 use std::time::{Duration, Instant};
@@ -21,7 +22,8 @@ impl Schedule {
         }
     }
 
-    /// How long to wait for the next multiple, and how many were left out because a cycle took too long. They are not made up for.
+    /// How long to wait for the next multiple, and how many were left out because a cycle took too long. They are not
+    /// made up for.
     pub fn next(&mut self, time: Timestamp, now: Instant) -> (Duration, u64) {
         let wait = until_multiple(time, self.period);
         let start = now + wait;

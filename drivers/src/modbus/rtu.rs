@@ -1,10 +1,11 @@
 //! RTU frames on a line, with what the protocol leaves out: which request an answer belongs to.
 //!
-//! Written here and not taken from tokio-modbus, whose RTU client hands a late answer to the next request of the same function
-//! without an error. Here a unit that did not answer in time *owes* an answer and is quarantined: it is asked nothing until its
-//! late answer came, which is thrown away, or until the longest lateness has passed. Other units on the line go on meanwhile; a
-//! late frame is told from theirs by its unit. An answer later than that cannot be told from a right one; as a last guard, the
-//! first answer after a debt that was never paid is thrown away with whatever follows it.
+//! Written here and not taken from tokio-modbus, whose RTU client hands a late answer to the next request of the same
+//! function without an error. Here a unit that did not answer in time *owes* an answer and is quarantined: it is asked
+//! nothing until its late answer came, which is thrown away, or until the longest lateness has passed. Other units on
+//! the line go on meanwhile; a late frame is told from theirs by its unit. An answer later than that cannot be told
+//! from a right one; as a last guard, the first answer after a debt that was never paid is thrown away with whatever
+//! follows it.
 
 use super::{
     codec::{self, Data, RtuFrame, Scan},
@@ -36,7 +37,8 @@ pub struct Debt {
     answers: u32,
 }
 
-/// Without a byte for this long, what stands in the buffer is not the beginning of a frame. Generous: USB adapters deliver in lumps.
+/// Without a byte for this long, what stands in the buffer is not the beginning of a frame. Generous: USB adapters
+/// deliver in lumps.
 const GARBAGE_AFTER: Duration = Duration::from_millis(60);
 /// What a line that never falls silent may leave in memory.
 const MOST_BYTES: usize = 4096;
@@ -194,8 +196,8 @@ impl RtuLink {
         }
     }
 
-    /// After a silence: drops what cannot become a frame any more, up to where a whole one stands behind it. True when nothing is
-    /// left of what came.
+    /// After a silence: drops what cannot become a frame any more, up to where a whole one stands behind it. True when
+    /// nothing is left of what came.
     fn skip_garbage(&mut self) -> bool {
         let is_frame = |start: &usize| matches!(codec::scan_rtu(&self.buffer[*start..]), Scan::Frame(..));
         match (1..self.buffer.len()).find(is_frame) {

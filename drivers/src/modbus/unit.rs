@@ -88,7 +88,8 @@ impl Unit {
         }
     }
 
-    /// The link itself was away: what was held against the unit is forgotten. A controller that starts refuses what it does not later.
+    /// The link itself was away: what was held against the unit is forgotten. A controller that starts refuses what it
+    /// does not later.
     pub fn forgive(&mut self) {
         self.answered();
         self.reads.clone_from(&self.planned);

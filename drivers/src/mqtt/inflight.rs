@@ -1,8 +1,8 @@
 //! Messages that the broker still waits for us to acknowledge.
 //!
-//! A message is acknowledged after its commit, and only on the connection on which it was delivered last. After a reconnect the broker
-//! delivers again what it has no acknowledgement for, under the same number; such a message is not stored a second time, even if it
-//! carries no time of its own.
+//! A message is acknowledged after its commit, and only on the connection on which it was delivered last. After a
+//! reconnect the broker delivers again what it has no acknowledgement for, under the same number; such a message is not
+//! stored a second time, even if it carries no time of its own.
 
 use rumqttc::{Publish, QoS};
 use std::collections::HashMap;

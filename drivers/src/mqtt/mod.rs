@@ -1,5 +1,6 @@
 //! Messages of an MQTT broker.
 
+mod inbox;
 mod inflight;
 mod payload;
 mod session;

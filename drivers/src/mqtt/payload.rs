@@ -17,7 +17,8 @@ pub struct Message {
 
 /// Reads a payload as its topic has it.
 ///
-/// A time that the plant file names has to be there: the time of arrival may be hours later. A quality that is not there is good.
+/// A time that the plant file names has to be there: the time of arrival may be hours later. A quality that is not
+/// there is good.
 ///
 /// # Errors
 /// Why the message is rejected.
@@ -102,7 +103,8 @@ fn time(value: &Value) -> Result<Timestamp, String> {
     }
 }
 
-/// Words, OPC DA and Ignition codes (192, 64, 0 …), OPC UA status words (0x4000_0000 …). What is not known is never good.
+/// Words, OPC DA and Ignition codes (192, 64, 0 …), OPC UA status words (0x4000_0000 …). What is not known is never
+/// good.
 fn status(value: &Value) -> Result<Status, String> {
     let uncertain = Status::Uncertain(Reason::DeviceStatus);
     let bad = Status::Bad(Reason::DeviceStatus);

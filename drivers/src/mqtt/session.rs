@@ -35,8 +35,8 @@ pub fn options(settings: &MqttSource, client_id: &str, password: Option<&str>) -
     options
 }
 
-/// What is subscribed. QoS 2 is asked for as 1: exactly once is what the store makes of it, and a hand-shake that is broken off in
-/// its middle would never end with this client.
+/// What is subscribed. QoS 2 is asked for as 1: exactly once is what the store makes of it, and a hand-shake that is
+/// broken off in its middle would never end with this client.
 pub fn filters(settings: &MqttSource) -> Vec<SubscribeFilter> {
     let qos = if settings.qos == 0 {
         QoS::AtMostOnce
@@ -50,7 +50,8 @@ pub fn filters(settings: &MqttSource) -> Vec<SubscribeFilter> {
         .collect()
 }
 
-/// Committed deliveries on their way from the writer's thread to the task that holds the connection. No longer than what is in flight.
+/// Committed deliveries on their way from the writer's thread to the task that holds the connection. No longer than
+/// what is in flight.
 #[derive(Default)]
 pub struct Acks {
     stored: Mutex<VecDeque<Delivery>>,

@@ -1,5 +1,5 @@
-//! Fields between commas. A line in which one wanted field is missing or no plain number is rejected as a whole, and so is one
-//! with another number of fields than its like: two lines that ran together are never taken for one.
+//! Fields between commas. A line in which one wanted field is missing or no plain number is rejected as a whole, and so
+//! is one with another number of fields than its like: two lines that ran together are never taken for one.
 
 use crate::sample::plain_number;
 use domain::plant::SerialField;

@@ -11,8 +11,8 @@ pub enum Piece {
     TooLong(Vec<u8>),
 }
 
-/// Cuts a stream of bytes into lines. What comes first after opening may be the tail of a line, and is dropped up to and including
-/// the first end mark.
+/// Cuts a stream of bytes into lines. What comes first after opening may be the tail of a line, and is dropped up to
+/// and including the first end mark.
 pub struct Lines {
     framing: Framing,
     buffer: Vec<u8>,

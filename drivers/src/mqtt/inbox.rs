@@ -1,0 +1,338 @@
+//! What becomes of the messages: gathered into batches, acknowledged after their commit, missed when they do not come.
+
+use super::{
+    inflight::{Arrival, Delivery, Inflight},
+    payload,
+    session::{self, Acks},
+};
+use crate::{
+    api::{AckToken, Batch, LinkState, Sink, SourceError, now},
+    sample::Sampler,
+};
+use domain::{
+    Frame, Reason, Sample, Status, TagId,
+    plant::{MqttSource, MqttTopic, TopicTag},
+};
+use rumqttc::{AsyncClient, ConnAck, ConnectionError, Publish, SubAck};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// Messages gather for so long, to be committed together.
+const GATHER: Duration = Duration::from_millis(5);
+/// Most messages of one batch.
+const MOST_OF_A_BATCH: usize = 500;
+/// A broker that is away for longer is told by readings without a value.
+const LOST_AFTER: Duration = Duration::from_secs(5);
+/// A connection that held for so long was a good one.
+const GOOD_AFTER: Duration = Duration::from_secs(5);
+
+/// The filters that the broker refuses.
+pub fn refused(settings: &MqttSource, answer: &SubAck) -> Vec<String> {
+    let codes = settings.topics.iter().zip(&answer.return_codes);
+    let refused = codes.filter(|(_, code)| matches!(code, rumqttc::SubscribeReasonCode::Failure));
+    refused.map(|(topic, _)| topic.filter()).collect()
+}
+
+/// A message on its way to the writer.
+struct Waiting {
+    frame: Option<Frame>,
+    is_repeatable: bool,
+    delivery: Option<Delivery>,
+}
+
+/// Everything about the messages; the connection itself stays in the loop.
+pub struct Inbox<'a> {
+    settings: MqttSource,
+    sampler: Sampler,
+    tags: Vec<TagId>,
+    /// Where batches go.
+    pub sink: &'a dyn Sink,
+    /// To subscribe and acknowledge.
+    pub client: AsyncClient,
+    inflight: Inflight,
+    /// Commits that were heard of.
+    pub acks: Arc<Acks>,
+    /// Acknowledgements for which the client had no room.
+    delayed: VecDeque<(u16, rumqttc::QoS)>,
+    waiting: VecDeque<Waiting>,
+    gathering_since: Option<Instant>,
+    /// Deliveries handed to the writer whose commit has not been heard of.
+    pub handed_over: usize,
+    last_message: HashMap<TagId, Instant>,
+    started: Instant,
+    lost_since: Option<Instant>,
+    /// Since when there is a connection.
+    pub connected_since: Option<Instant>,
+    /// Has the broker answered the subscription of this session?
+    pub is_subscribed: bool,
+    told: LinkState,
+}
+
+impl<'a> Inbox<'a> {
+    /// For this source; its connection is not there yet.
+    pub fn new(
+        settings: MqttSource,
+        sampler: Sampler,
+        tags: Vec<TagId>,
+        sink: &'a dyn Sink,
+        client: AsyncClient,
+    ) -> Self {
+        Self {
+            settings,
+            sampler,
+            tags,
+            sink,
+            client,
+            inflight: Inflight::default(),
+            acks: Arc::default(),
+            delayed: VecDeque::new(),
+            waiting: VecDeque::new(),
+            gathering_since: None,
+            handed_over: 0,
+            last_message: HashMap::new(),
+            started: Instant::now(),
+            lost_since: Some(Instant::now()),
+            connected_since: None,
+            is_subscribed: false,
+            told: LinkState::Connecting,
+        }
+    }
+
+    /// The broker accepted the connection.
+    pub fn connected(&mut self, answer: &ConnAck) {
+        self.inflight.connected(answer.session_present);
+        self.delayed.clear();
+        self.connected_since = Some(Instant::now());
+        self.lost_since = None;
+        // a session that is kept may still have the topics of an older plant file: subscribe once in any case
+        if !answer.session_present {
+            self.is_subscribed = false;
+        }
+        self.subscribe();
+        self.tell(LinkState::Connected);
+    }
+
+    fn subscribe(&mut self) {
+        if !self.is_subscribed
+            && self
+                .client
+                .try_subscribe_many(session::filters(&self.settings))
+                .is_err()
+        {
+            self.sink.error(SourceError::Link {
+                message: "the subscription could not be sent".into(),
+            });
+        }
+    }
+
+    /// The broker answered the subscription.
+    pub fn subscribed(&mut self, answer: &SubAck) {
+        self.is_subscribed = true;
+        for topic in refused(&self.settings, answer) {
+            self.sink.error(SourceError::Link {
+                message: format!("the broker refuses the subscription to {topic}"),
+            });
+        }
+    }
+
+    /// The connection failed or is gone; tells whether it was a good one.
+    pub fn lost(&mut self, error: &ConnectionError) -> bool {
+        self.sink.error(SourceError::Link {
+            message: session::explain(&self.settings, error),
+        });
+        let was_good = self
+            .connected_since
+            .take()
+            .is_some_and(|since| since.elapsed() > GOOD_AFTER);
+        self.lost_since.get_or_insert_with(Instant::now);
+        if self.told == LinkState::Connected {
+            self.tell(LinkState::Connecting);
+        }
+        was_good
+    }
+
+    /// The session is given up because of a packet that ends every connection.
+    pub fn give_up_session(&mut self, error: &ConnectionError) {
+        let message = format!(
+            "the broker's queue begins with a packet that cannot be read ({error}); the queue is given up, and what it \
+             held from the time of the outage is lost"
+        );
+        tracing::error!(client_id = self.settings.client_id, "{message}");
+        self.sink.error(SourceError::Link { message });
+    }
+
+    /// A message arrived.
+    pub fn arrived(&mut self, publish: &Publish) {
+        let delivery = match self.inflight.arrived(publish) {
+            Arrival::New(delivery) => delivery,
+            Arrival::Pending => return,
+            Arrival::Stored => {
+                self.delayed.push_back((publish.pkid, publish.qos));
+                return self.send_delayed();
+            }
+        };
+        let (frame, is_repeatable) = match self.frame(publish) {
+            Ok((frame, is_repeatable)) => (Some(frame), is_repeatable),
+            Err(message) => {
+                self.sink.error(SourceError::RejectedMessage {
+                    topic: publish.topic.clone(),
+                    message,
+                });
+                (None, true)
+            }
+        };
+        // what is rejected is acknowledged in its turn, or the broker would keep it for ever
+        if frame.is_some() || delivery.is_some() {
+            self.enqueue(Waiting {
+                frame,
+                is_repeatable,
+                delivery,
+            });
+        }
+    }
+
+    fn frame(&mut self, publish: &Publish) -> Result<(Frame, bool), String> {
+        let (topic, tag) = self.topic(&publish.topic)?;
+        let message = payload::parse(topic, &publish.payload)?;
+        // kept by the broker from earlier, of an unknown age unless it says itself
+        let is_old = publish.retain && message.time.is_none();
+        let status = if is_old {
+            message.status.worst(Status::Uncertain(Reason::LastKnown))
+        } else {
+            message.status
+        };
+        self.last_message.insert(tag, Instant::now());
+        let sample = match message.value {
+            Some(value) => self.sampler.measured(tag, value, status),
+            None => Sample::missing(tag, Reason::DeviceStatus),
+        };
+        Ok((
+            Frame {
+                time: message.time.unwrap_or_else(now),
+                samples: vec![sample],
+            },
+            message.time.is_some(),
+        ))
+    }
+
+    /// How many messages wait for the writer.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The subscription that a topic belongs to, and the tag.
+    fn topic(&self, topic: &str) -> Result<(&MqttTopic, TagId), String> {
+        let mut topics = self.settings.topics.iter();
+        let (settings, name) = topics
+            .find_map(|t| Some((t, t.tag_in(topic)?)))
+            .ok_or("the plant file has no such topic; the session may be of an older one")?;
+        let tag = match settings.tag {
+            TopicTag::Fixed(tag) => tag,
+            TopicTag::FromTopic => self
+                .sampler
+                .find(name)
+                .ok_or_else(|| format!("{name:?} is no tag of the plant file"))?,
+        };
+        if self.tags.contains(&tag) {
+            Ok((settings, tag))
+        } else {
+            Err(format!("{:?} is given by another source", self.sampler.name(tag)))
+        }
+    }
+
+    fn enqueue(&mut self, waiting: Waiting) {
+        self.gathering_since.get_or_insert_with(Instant::now);
+        self.waiting.push_back(waiting);
+    }
+
+    /// When the messages that wait are to be handed over.
+    pub fn due(&self) -> Option<Instant> {
+        self.gathering_since.map(|since| since + GATHER)
+    }
+
+    /// Is it time to hand over?
+    pub fn is_due(&self) -> bool {
+        self.waiting.len() >= MOST_OF_A_BATCH || self.due().is_some_and(|due| due <= Instant::now())
+    }
+
+    /// The next messages of one kind, in order.
+    pub fn next_batch(&mut self) -> Option<Batch> {
+        let is_repeatable = self.waiting.front()?.is_repeatable;
+        let (mut frames, mut deliveries) = (Vec::new(), Vec::new());
+        while let Some(next) = self.waiting.pop_front_if(|next| next.is_repeatable == is_repeatable) {
+            frames.extend(next.frame);
+            deliveries.extend(next.delivery);
+            if frames.len() >= MOST_OF_A_BATCH {
+                break;
+            }
+        }
+        if self.waiting.is_empty() {
+            self.gathering_since = None;
+        }
+        self.handed_over += deliveries.len();
+        let ack = (!deliveries.is_empty()).then(|| AckToken::new(self.acks.token(deliveries)));
+        Some(Batch {
+            frames,
+            is_repeatable,
+            ack,
+        })
+    }
+
+    /// Acknowledges what has been committed.
+    pub fn acknowledge(&mut self) {
+        for delivery in self.acks.take() {
+            self.handed_over = self.handed_over.saturating_sub(1);
+            if self.inflight.stored(&delivery) {
+                self.delayed.push_back((delivery.packet, delivery.qos));
+            }
+        }
+        self.send_delayed();
+    }
+
+    fn send_delayed(&mut self) {
+        while let Some(&(packet, qos)) = self.delayed.front() {
+            if !session::acknowledge(&self.client, packet, qos) {
+                return; // the queue is full; the next tick tries again
+            }
+            self.delayed.pop_front();
+        }
+    }
+
+    /// Tells, once for each time, which tags have fallen silent.
+    pub fn look_for_silence(&mut self) {
+        self.send_delayed();
+        let samples = if self.lost_since.is_some_and(|since| since.elapsed() > LOST_AFTER) {
+            self.tell(LinkState::Offline);
+            self.sampler.all_missing(&self.tags, Reason::NoCommunication)
+        } else if let Some(stale_after) = self.settings.stale_after {
+            let last = |tag: &TagId| self.last_message.get(tag).copied().unwrap_or(self.started);
+            let stale: Vec<TagId> = self
+                .tags
+                .iter()
+                .filter(|t| last(t).elapsed() > stale_after)
+                .copied()
+                .collect();
+            self.sampler.all_missing(&stale, Reason::Stale)
+        } else {
+            return;
+        };
+        if !samples.is_empty() {
+            let frame = Some(Frame { time: now(), samples });
+            self.enqueue(Waiting {
+                frame,
+                is_repeatable: false,
+                delivery: None,
+            });
+        }
+    }
+
+    fn tell(&mut self, state: LinkState) {
+        if std::mem::replace(&mut self.told, state) != state {
+            self.sink.state(state);
+        }
+    }
+}

@@ -6,7 +6,8 @@
 //!   failed, so that a register that always fails keeps nobody from his turn. Over TCP the connection is dropped and
 //!   opened again at once, and the request is asked again; `retries` counts for a unit and cycle, so that one late unit
 //!   does not cost the others their polls.
-//! - A unit none of whose requests is answered in several polls is off-line: one short question from time to time.
+//! - A unit none of whose requests was answered is asked last in the next polls, and waited for only as long as leaves
+//!   the others their next poll; after several such polls it is off-line: one short question from time to time.
 //! - An exception is the device's answer and marks its own points. Exceptions 2 and 3 to joined points halve the
 //!   request for good; 10 and 11 come from a gateway whose device does not answer.
 
@@ -143,8 +144,9 @@ fn verdict(poller: &Poller, cycle: &Cycle) -> CheckResult {
 }
 
 /// What one cycle over all units gave.
-#[derive(Default)]
 struct Cycle {
+    /// When the next one is due.
+    deadline: Instant,
     samples: Vec<Sample>,
     errors: Vec<SourceError>,
     has_answer: bool,
@@ -153,6 +155,22 @@ struct Cycle {
 }
 
 impl Cycle {
+    fn until(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            samples: Vec::new(),
+            errors: Vec::new(),
+            has_answer: false,
+            has_question: false,
+            is_link_down: false,
+        }
+    }
+
+    /// How long somebody may be waited for without leaving out the next cycle.
+    fn room(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now()).mul_f64(0.9)
+    }
+
     /// What it says about the link; nothing when nobody was asked.
     fn state(&self) -> Option<LinkState> {
         if self.has_answer {
@@ -200,7 +218,7 @@ impl Poller {
     }
 
     async fn cycle(&mut self) -> Cycle {
-        let mut cycle = Cycle::default();
+        let mut cycle = Cycle::until(Instant::now() + self.settings.polling.period);
         let mut order: Vec<usize> = (0..self.units.len()).collect();
         order.sort_by_key(|&u| self.units[u].is_failing());
         for place in order {
@@ -232,7 +250,8 @@ impl Poller {
         let polling = self.settings.polling.clone();
         let mut waiting: VecDeque<Read> = std::mem::take(&mut self.units[place].reads).into();
         let mut done = Vec::with_capacity(waiting.len());
-        let mut retries = if turn == Turn::Probe { 0 } else { polling.retries };
+        let is_failing = self.units[place].is_failing();
+        let mut retries = if is_failing { 0 } else { polling.retries };
         let mut has_answer = false;
         let mut silent = None;
         while let Some(read) = waiting.pop_front() {
@@ -243,11 +262,11 @@ impl Poller {
             if !done.is_empty() && !polling.pause_between_requests.is_zero() {
                 tokio::time::sleep(polling.pause_between_requests).await;
             }
-            let is_probe = turn == Turn::Probe && !has_answer;
-            let patience = if is_probe {
-                polling.offline_probe_timeout
-            } else {
-                polling.timeout
+            // whoever did not answer last time does not cost the others their next poll
+            let patience = match turn {
+                _ if has_answer || !is_failing => polling.timeout,
+                Turn::Probe => polling.offline_probe_timeout,
+                _ => polling.timeout.min(cycle.room().max(polling.offline_probe_timeout)),
             };
             match self.read(&read, patience, &mut retries, cycle).await {
                 Ok(halves) => {

@@ -115,10 +115,11 @@ fn a_random_split_comes_with_a_warning_and_the_honest_figures() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     history(&at("h.csv"), 300);
+    let (data, out) = (at("h.csv"), at("m.xt"));
     let args = [
         "train",
         "--data",
-        path(&at("h.csv")),
+        path(&data),
         "--target",
         "NOX",
         "--trees",
@@ -126,7 +127,7 @@ fn a_random_split_comes_with_a_warning_and_the_honest_figures() {
         "--validate",
         "random",
         "--out",
-        path(&at("m.xt")),
+        path(&out),
         "--json",
     ];
     let output = run(&args);

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod architecture;
+mod audit;
 mod bench;
 mod run;
 mod setup;
@@ -46,7 +47,7 @@ fn task(args: &[String]) -> Result<ExitCode> {
             dist()?;
         }
         "bench" => bench::run(rest)?,
-        "audit" => suite::audit(rest)?,
+        "audit" => audit::run(rest)?,
         _ => bail!("which task?\n{USAGE}"),
     }
     Ok(ExitCode::SUCCESS)
@@ -70,6 +71,7 @@ fn demo(args: &[String]) -> Result<()> {
     if wants_window {
         run::say("no display, or no webview to be had: running in this terminal, Ctrl-C ends");
     }
+    setup::headless()?;
     cargo(&["build", "--release", "-p", "noxctl"])?;
     let headless: Vec<&str> = ["demo", "--headless"]
         .into_iter()

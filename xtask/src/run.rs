@@ -33,7 +33,12 @@ pub fn cache() -> PathBuf {
 
 /// The folder of builds.
 pub fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| cache().join("target"), PathBuf::from)
+    let named = std::env::var_os("CARGO_TARGET_DIR").filter(|v| !v.is_empty());
+    // commands run in the workspace's folder, wherever this one was called
+    named.map_or_else(
+        || cache().join("target"),
+        |v| std::path::absolute(&v).unwrap_or(v.into()),
+    )
 }
 
 /// A file in the folder of builds; a program without its ending.

@@ -9,25 +9,30 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Names are the same on Debian 12 and Ubuntu 24.04.
-const DESKTOP: &[&str] = &[
-    "libwebkit2gtk-4.1-dev", // the webview
-    "libgtk-3-dev",          // its window
-    "pkg-config",            // finds both
-    "libssl-dev",            // TLS to PostgreSQL
+/// What every build of the program needs. All names of this file are the same on Debian 12 and Ubuntu 24.04.
+const HEADLESS: &[&str] = &[
+    "pkg-config", // finds the libraries
+    "libssl-dev", // TLS to PostgreSQL
 ];
-const HEADLESS: &[&str] = &["pkg-config", "libssl-dev"];
+/// What the desktop program is built with and draws with.
+const DESKTOP: &[&str] = &[
+    "pkg-config",
+    "libssl-dev",
+    "libwebkit2gtk-4.1-dev", // the webview; brings GTK 3 and libsoup 3
+    "libgtk-3-dev",          // its window
+    "libxkbcommon-x11-0",    // keyboard of the native window, opened at run time
+    "libegl1",               // the native window draws through it
+    "libgl1-mesa-dri",       // draws without a graphics card
+];
+/// What the tests talk to.
 const PEERS: &[&str] = &[
     "socat",             // pairs of serial ports
     "mosquitto",         // MQTT broker
     "mosquitto-clients", // and its publisher
     "postgresql",        // the database exported to
     "python3",           // pymodbus runs on it
-    "python3-venv",
-    "xvfb", // a display for the window's smoke test
-    "dbus",
-    "libgl1-mesa-dri", // draws without a graphics card
-    "libegl1",
+    "python3-venv",      // keeps its packages apart from the system's
+    "xvfb",              // a display for the test of the windows
 ];
 const PYTHON_PACKAGES: &[&str] = &["pymodbus[serial]>=3.16,<3.17"];
 
@@ -83,13 +88,20 @@ pub fn python() -> Result<PathBuf> {
     Ok(python)
 }
 
+/// A removed package whose settings stayed is known to dpkg, but not installed.
+fn is_installed(package: &str) -> bool {
+    let status = Command::new("dpkg-query")
+        .args(["-W", "-f=${Status}", package])
+        .output();
+    status.is_ok_and(|o| o.stdout.ends_with(b"ok installed"))
+}
+
 /// Installs what is missing, where that is possible; says what to run where it is not.
 fn packages(wanted: &[&str]) -> Result<bool> {
     if !cfg!(target_os = "linux") || !succeeds("dpkg", &["--version"]) {
         return Ok(true); // another system: its compiler will say what it lacks
     }
-    let is_there = |package: &&&str| succeeds("dpkg", &["-s", package]);
-    let missing: Vec<&str> = wanted.iter().filter(|p| !is_there(p)).copied().collect();
+    let missing: Vec<&str> = wanted.iter().copied().filter(|p| !is_installed(p)).collect();
     if missing.is_empty() {
         return Ok(true);
     }

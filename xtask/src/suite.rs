@@ -2,23 +2,20 @@
 
 use crate::{
     dist,
-    run::{cargo, cargo_command, done, say},
+    run::{cargo, cargo_command, say},
     setup,
 };
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use std::{
     io::{BufRead, BufReader, Write},
-    process::{Command, ExitCode, Stdio},
+    process::{ExitCode, Stdio},
 };
 
-/// Licences that may not be in the program.
-const REFUSED_LICENCES: [&str; 4] = ["GPL", "SSPL", "BUSL", "Commons-Clause"];
-
-/// Formatting and lints, fast checks first.
-pub fn check() -> Result<()> {
-    cargo(&["fmt", "--all", "--check"])?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    cargo(&[
+/// Formatting and lints, fast checks first; all of them before any test.
+const CHECKS: [&[&str]; 3] = [
+    &["fmt", "--all", "--check"],
+    &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+    &[
         "clippy",
         "-p",
         "ui",
@@ -28,31 +25,51 @@ pub fn check() -> Result<()> {
         "--",
         "-D",
         "warnings",
-    ])
+    ],
+];
+
+/// Formatting, lints and the direction of dependencies; ends with the first that does not hold.
+pub fn check() -> Result<()> {
+    for check in CHECKS {
+        cargo(check)?;
+    }
+    cargo(&["test", "--package", "xtask", "--quiet"])
 }
 
-/// The whole suite. The last line printed is its count.
+/// The whole suite. The last line printed is its count; a check that does not hold counts as a failed test.
 pub fn test() -> Result<ExitCode> {
     ensure!(setup::desktop()? && setup::peers()?, "the tests need these packages");
     setup::wasm()?;
     let python = setup::python()?;
     dist()?;
-    check()?;
-    say("cargo test --workspace");
+    let mut failures: Vec<String> = Vec::new();
+    for check in CHECKS {
+        if let Err(error) = cargo(check) {
+            failures.push(format!("cargo {}: {error:#}", check.join(" ")));
+        }
+    }
     let mut command = cargo_command(&["test", "--workspace", "--no-fail-fast"]);
+    say("cargo test --workspace --no-fail-fast");
     command.env("TURBINE_NOX_PYTHON", python).stdout(Stdio::piped());
     let mut child = command.spawn().context("cannot start cargo")?;
     let output = child.stdout.take().context("no output of cargo")?;
     let mut counts = Counts::default();
     let mut out = std::io::stdout().lock();
-    for line in BufReader::new(output).lines() {
+    for line in BufReader::new(output).split(b'\n') {
         let line = line?;
-        counts.add(&line);
-        writeln!(out, "{line}")?;
+        counts.add(&String::from_utf8_lossy(&line));
+        out.write_all(&line)?;
+        out.write_all(b"\n")?;
     }
-    let status = child.wait()?;
+    if !child.wait()?.success() && counts.failed == 0 {
+        failures.push("cargo test: a test program does not build, or ended before its count".to_owned());
+    }
+    counts.failed += failures.len() as u64;
+    for failure in &failures {
+        writeln!(out, "FAILED {failure}")?;
+    }
     writeln!(out, "{counts}")?;
-    Ok(if status.success() && counts.failed == 0 {
+    Ok(if counts.failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -94,44 +111,6 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// Known vulnerabilities and licences of everything the program is made of.
-pub fn audit(args: &[String]) -> Result<()> {
-    let metadata = cargo_command(&["metadata", "--format-version", "1"])
-        .stderr(Stdio::null())
-        .output()?;
-    let text = String::from_utf8(metadata.stdout)?;
-    let refused: Vec<&str> = text
-        .split("\"license\":\"")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .filter(|l| is_refused(l))
-        .collect();
-    ensure!(
-        refused.is_empty(),
-        "licences that may not be in the program: {refused:?}"
-    );
-    say("licences: none refused");
-    let Some(db) = args.first() else {
-        bail!("which advisory database? cargo xtask audit PATH")
-    };
-    let lock = crate::run::root().join("Cargo.lock");
-    done(
-        Command::new("cargo-audit")
-            .args(["audit", "--no-fetch", "--db", db, "--file"])
-            .arg(lock),
-    )
-    .context("cargo install cargo-audit")
-}
-
-/// Can only be had under a refused licence?
-fn is_refused(licence: &str) -> bool {
-    licence.split(" OR ").all(|choice| {
-        REFUSED_LICENCES
-            .iter()
-            .any(|r| choice.contains(r) && !choice.contains("LGPL-2.1-or-later WITH"))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,12 +122,5 @@ mod tests {
         counts.add("running 3 tests");
         counts.add("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s");
         assert_eq!(counts.to_string(), "14 passed, 1 failed, 1 skipped");
-    }
-
-    #[test]
-    fn a_choice_of_licences_is_judged_by_the_best() {
-        assert!(is_refused("GPL-3.0-only"));
-        assert!(!is_refused("MIT OR GPL-3.0"));
-        assert!(!is_refused("MPL-2.0"));
     }
 }

@@ -79,7 +79,7 @@ fn a_model_is_trained_shown_and_predicts() {
         (&trained["sha256"], &"degC".into(), &"NOX".into())
     );
 
-    std::fs::write(at("x.csv"), "CDP,TEY, AT \n11.8,130,15\n11.8,130,99\n,130,15\n").unwrap();
+    std::fs::write(at("x.csv"), "CDP,TEY, AT \n11.8182,130,15\n11.8182,130,99\n,130,15\n").unwrap();
     json(&[
         "predict",
         "--model",
@@ -220,9 +220,9 @@ fn wrong_plant_files_are_named_by_line() {
     );
     let good = std::fs::read_to_string(&file).unwrap();
     for (old, new, words) in [
-        ("unit = \"degC\"", "unit = \"furlong\"", ["t.plant.toml:8", "degC"]),
-        ("poll_ms", "pol_ms", ["t.plant.toml:14", "pol_ms"]),
-        ("port = 502", "port = 70000", ["t.plant.toml:13", "70000"]),
+        ("unit = \"degC\"", "unit = \"furlong\"", ["t.plant.toml:9", "degC"]),
+        ("poll_ms", "pol_ms", ["t.plant.toml:15", "pol_ms"]),
+        ("port = 502", "port = 70000", ["t.plant.toml:14", "70000"]),
         ("schema = 1", "schema = 9", ["t.plant.toml:1", "schema 1"]),
         ("[plant]", "[plant", ["t.plant.toml:2", "]"]),
     ] {
@@ -241,7 +241,7 @@ fn wrong_plant_files_are_named_by_line() {
     .unwrap();
     let (code, message) = fails(&["run", "--config", path(&file)]);
     assert!(
-        code == 2 && message.contains("t.plant.toml:23") && message.contains("needs the input AP"),
+        code == 2 && message.contains("t.plant.toml:25") && message.contains("needs the input AP"),
         "{message}"
     );
 }

@@ -40,6 +40,11 @@ pub(super) fn plant_file(text: &str, file: &str, beside: ReadBeside<'_>) -> Resu
     let tags = collect(&tag_tables, &mut problems, tag);
     problems.extend(duplicates(&tag_tables, &tags, |t| t.name.as_str().to_owned(), "tag"));
 
+    if !problems.is_empty() {
+        // everything below refers to tags: a tag that is refused would be told again at every place that names it
+        return Err(PlantError(problems));
+    }
+
     let plant_table = root.table("plant")?.ok_or_else(|| Problem {
         line: 1,
         ..root.problem("the table [plant] is missing")

@@ -97,7 +97,7 @@ pub struct Polling {
     pub period: Duration,
     /// How long one answer may take.
     pub timeout: Duration,
-    /// Further attempts of a request over TCP.
+    /// Further attempts over TCP, for each unit id in each poll.
     pub retries: u32,
     /// First and longest wait between failed attempts to connect.
     pub connect_backoff: (Duration, Duration),

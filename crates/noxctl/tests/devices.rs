@@ -1,5 +1,11 @@
 //! The program on devices, lines and brokers that it did not write.
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends with the first thing that is wrong"
+)]
 
 mod common;
 use common::*;

@@ -1,5 +1,11 @@
 //! Files, databases and models: what is right goes through, what is wrong is named.
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends with the first thing that is wrong"
+)]
 
 mod common;
 use common::*;

@@ -1,5 +1,11 @@
 //! Export to a PostgreSQL server of our own.
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends with the first thing that is wrong"
+)]
 
 mod common;
 use common::*;

@@ -90,11 +90,20 @@ impl Process {
     }
 
     /// SIGTERM, and what became of it within five seconds.
-    pub fn terminate(mut self) -> Output {
-        self.signal(nix::sys::signal::Signal::SIGTERM);
+    pub fn terminate(self) -> Output {
+        self.end(nix::sys::signal::Signal::SIGTERM)
+    }
+
+    /// Ctrl-C, likewise.
+    pub fn interrupt(self) -> Output {
+        self.end(nix::sys::signal::Signal::SIGINT)
+    }
+
+    fn end(mut self, signal: nix::sys::signal::Signal) -> Output {
+        self.signal(signal);
         let end = Instant::now() + Duration::from_secs(5);
         while self.0.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < end, "not ended within 5 s of SIGTERM");
+            assert!(Instant::now() < end, "not ended within 5 s of {signal}");
             std::thread::sleep(Duration::from_millis(20));
         }
         let read = |from: Option<&mut dyn std::io::Read>| {

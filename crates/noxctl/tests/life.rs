@@ -1,0 +1,118 @@
+//! A plant from its start to its end: register map, limits, readers beside the recorder, the end by a signal.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends with the first thing that is wrong"
+)]
+
+mod common;
+use common::*;
+
+/// A plant that reads the simulated turbine.
+fn simulated(folder: &std::path::Path, more: &str) -> (Process, std::path::PathBuf, std::path::PathBuf) {
+    let port = free_port();
+    let device = Process::start(&mut noxctl(&["simulate", "modbus-tcp", "--port", &port.to_string()]));
+    wait("the simulated device", 10, || listening(port));
+    let body = [&tcp_source(port), more].concat();
+    let (config, db) = plant(folder, &[("AT", "degC"), ("AP", "mbar")], &body);
+    (device, config, db)
+}
+
+#[test]
+fn ctrl_c_ends_the_recording_with_everything_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_device, config, db) = simulated(folder.path(), &point("AT", 1, 0, "float32", "ABCD"));
+    let run = start_run(&config);
+    wait("values", 20, || {
+        (db.exists() && good(&db, "AT").len() >= 5).then_some(())
+    });
+    let output = run.interrupt();
+    assert!(output.status.success());
+    let summary = last_json(&output.stdout);
+    assert_eq!(summary["readings"], readings(&db, "AT").len(), "{summary}");
+    let events = text(&output.stdout);
+    let last = events.lines().rev().nth(1).unwrap();
+    assert_eq!(last, r#"{"event":"stopped"}"#);
+}
+
+#[test]
+fn points_come_from_a_register_map_beside_the_plant_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_device, config, db) = simulated(folder.path(), "points_csv = \"map.csv\"\n");
+    let map = |row: &str| {
+        let heading = "tag,unit_id,address,type,order,scale,offset,unit";
+        let text = format!("{heading}\nAT,1,400001,float32,ABCD,1.8,32,degF\n{row}\n");
+        std::fs::write(folder.path().join("map.csv"), text).unwrap();
+    };
+    map("AP,1,HR3,float32,ABCD,,,");
+    let run = start_run(&config);
+    wait("values", 20, || {
+        (db.exists() && good(&db, "AP").len() >= 3).then_some(())
+    });
+    assert!(run.terminate().status.success());
+    assert!(
+        good(&db, "AP").iter().all(|v| (900.0..1100.0).contains(v)),
+        "{:?}",
+        good(&db, "AP")
+    );
+    // scaled into Fahrenheit and converted back
+    assert!(
+        good(&db, "AT").iter().all(|v| (-50.0..60.0).contains(v)),
+        "{:?}",
+        good(&db, "AT")
+    );
+    map("AP,1,9x,float32,ABCD,,,");
+    let (code, message) = fails(&["check", "--config", path(&config)]);
+    assert_eq!(code, 2);
+    assert!(message.contains("map.csv:3") && message.contains("9x"), "{message}");
+}
+
+#[test]
+fn a_limit_that_is_exceeded_is_an_alarm() {
+    let folder = tempfile::tempdir().unwrap();
+    let limit = "[[limit]]\ntag = \"AP\"\nhigh = 10.0\naverage_s = 2\n";
+    let body = [&point("AP", 1, 2, "float32", "ABCD"), limit].concat();
+    let (_device, config, _) = simulated(folder.path(), &body);
+    let output = run(&["run", "--config", path(&config), "--seconds", "6", "--events", "json"]);
+    let text = text(&output.stdout);
+    let events = text
+        .lines()
+        .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+    let alarms: Vec<_> = events.filter(|e| e["event"] == "alarm").collect();
+    assert_eq!(alarms.len(), 1, "one for each time it is exceeded: {alarms:?}");
+    assert_eq!(alarms[0]["tag"], "AP");
+}
+
+#[test]
+fn an_unknown_tag_or_time_is_refused_and_help_has_an_example() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("d.sqlite");
+    json(&["demo", "--headless", "--seconds", "1", "--db", path(&db)]);
+    let (code, message) = fails(&["query", "--db", path(&db), "--tags", "NOXX"]);
+    assert!(
+        code == 2 && message.contains("NOXX") && message.contains("NOX_PRED"),
+        "{message}"
+    );
+    let (code, message) = fails(&["query", "--db", path(&db), "--tags", "NOX", "--from", "yesterday"]);
+    assert!(code == 2 && message.contains("yesterday"), "{message}");
+    for command in [
+        &["demo"][..],
+        &["run"],
+        &["check"],
+        &["query"],
+        &["train"],
+        &["predict"],
+        &["evaluate"],
+        &["model", "show"],
+        &["import"],
+        &["export", "csv"],
+        &["export", "postgres"],
+        &["simulate", "modbus-tcp"],
+        &["simulate", "modbus-rtu"],
+    ] {
+        let help = text(&run(&[command, &["--help"]].concat()).stdout);
+        assert!(help.contains("Example: noxctl"), "{command:?}: {help}");
+    }
+}

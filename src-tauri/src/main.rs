@@ -8,7 +8,10 @@ mod webview;
 
 use anyhow::Result;
 use clap::Parser;
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+};
 use ui::native::InProcess;
 
 fn main() -> ExitCode {
@@ -29,6 +32,8 @@ fn run(args: args::Args) -> Result<()> {
     }
     let running = running::Running::start(&args)?;
     let view = running.view();
+    let running = Arc::new(Mutex::new(Some(running)));
+    end_on_signal(running.clone())?;
     let shown = if args.native {
         let link = InProcess::start(move |request| view.answer(request))?;
         ui::native::run(link, args.settings(), icon()).map_err(|e| anyhow::anyhow!("no window: {e}"))
@@ -36,8 +41,29 @@ fn run(args: args::Args) -> Result<()> {
         webview::run(view, &args)
     };
     // whatever became of the window: what was read is committed
-    running.stop()?;
+    stop(&running)?;
     shown
+}
+
+/// Ends what runs, once.
+fn stop(running: &Mutex<Option<running::Running>>) -> Result<()> {
+    let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+    running.take().map_or(Ok(()), running::Running::stop)
+}
+
+/// Ctrl-C and SIGTERM end the program with everything committed, whatever the window is doing.
+fn end_on_signal(running: Arc<Mutex<Option<running::Running>>>) -> Result<()> {
+    ctrlc::set_handler(move || {
+        let code = match stop(&running) {
+            Ok(()) => 0,
+            Err(error) => {
+                tracing::error!("{error:#}");
+                1
+            }
+        };
+        std::process::exit(code);
+    })?;
+    Ok(())
 }
 
 fn start_logging() {

@@ -4,6 +4,7 @@ mod app;
 mod command;
 mod format;
 mod live;
+mod mark;
 mod tokens;
 mod window;
 

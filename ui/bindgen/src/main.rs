@@ -14,6 +14,7 @@ fn main() -> Result<()> {
     Bindgen::new()
         .input_path(&wasm)
         .web(true)?
+        .omit_default_module_path(false)
         .typescript(false)
         .generate(&out)?;
     std::fs::write(out.join("index.html"), include_str!("../../index.html"))?;

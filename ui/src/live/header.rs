@@ -1,8 +1,12 @@
 //! The bar at the top: which plant, whether it is recorded, language and theme.
 
-use crate::{App, Command, Theme, format, tokens};
+use crate::{
+    App, Command, Theme, format,
+    mark::{Mark, mark},
+    tokens,
+};
 use domain::i18n::Language;
-use egui::{Align, Layout, RichText, Ui};
+use egui::{Align, Color32, Layout, Response, RichText, Ui};
 use view::Recording;
 
 /// Draws the bar.
@@ -18,12 +22,12 @@ pub fn bar(app: &mut App, ui: &mut Ui) {
         recording(app, ui);
         ui.add_space(10.0);
         if let Some(live) = &app.live {
-            let (mark, key, color) = match live.is_running {
-                Some(true) => ("▶", "running", colors.good),
-                Some(false) => ("■", "standing", colors.faint),
-                None => ("?", "running-unknown", colors.uncertain),
+            let (shape, key, color) = match live.is_running {
+                Some(true) => (Mark::Play, "running", colors.good),
+                Some(false) => (Mark::Square, "standing", colors.faint),
+                None => (Mark::Triangle, "running-unknown", colors.uncertain),
             };
-            ui.label(RichText::new(format!("{mark} {}", app.t(key))).color(color));
+            marked(ui, shape, color, app.t(key));
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let theme = match app.theme {
@@ -57,6 +61,12 @@ pub fn hint(app: &App, command: Command) -> String {
     }
 }
 
+fn marked(ui: &mut Ui, shape: Mark, color: Color32, text: String) -> Response {
+    ui.spacing_mut().item_spacing.x = 5.0;
+    mark(ui, shape, color);
+    ui.label(RichText::new(text).color(color))
+}
+
 fn recording(app: &App, ui: &mut Ui) {
     let colors = tokens::colors(ui);
     let clock = ui.input(|i| i.time);
@@ -65,21 +75,20 @@ fn recording(app: &App, ui: &mut Ui) {
             let text = app
                 .texts
                 .with("engine-silent", &[("span", format::span(silent).into())]);
-            ui.label(RichText::new(format!("✖ {text}")).color(colors.bad));
+            marked(ui, Mark::Cross, colors.bad, text);
         }
         (Some(live), None) => match &live.recording {
             Recording::On => {
                 let text = app
                     .texts
                     .with("recording", &[("size", format::bytes(live.database_bytes).into())]);
-                let label = ui.label(RichText::new(format!("⏺ {text}")).color(colors.limit));
+                let label = marked(ui, Mark::Dot, colors.limit, text);
                 if let Some(plant) = &app.plant {
                     label.on_hover_text(&plant.database);
                 }
             }
             Recording::Failing(message) => {
-                ui.label(RichText::new(format!("⚠ {}", app.t("recording-fails"))).color(colors.bad))
-                    .on_hover_text(message);
+                marked(ui, Mark::Cross, colors.bad, app.t("recording-fails")).on_hover_text(message);
             }
         },
         (None, _) => {}

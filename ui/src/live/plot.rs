@@ -29,12 +29,12 @@ pub fn controls(app: &mut App, ui: &mut Ui) {
         }
         ui.separator();
         let is_following = app.window.mode == Mode::Follow;
-        let follow = ui.selectable_label(is_following, format!("⏵ {}", app.t("follow")));
+        let follow = ui.selectable_label(is_following, app.t("follow"));
         if follow.on_hover_text(hint(app, Command::ToggleFollow)).clicked() {
             app.run(Command::ToggleFollow, &ctx);
         }
         let is_paused = matches!(app.window.mode, Mode::Paused(_));
-        let pause = ui.selectable_label(is_paused, format!("⏸ {}", app.t("pause")));
+        let pause = ui.selectable_label(is_paused, app.t("pause"));
         if pause.on_hover_text(hint(app, Command::TogglePause)).clicked() {
             app.run(Command::TogglePause, &ctx);
         }
@@ -111,6 +111,8 @@ pub fn plot(app: &mut App, ui: &mut Ui) {
         .allow_double_click_reset(false)
         .allow_axis_zoom_drag(false)
         .auto_bounds(false)
+        .grid_color(colors.line)
+        .grid_spacing(egui::Rangef::new(24.0, 220.0))
         .y_axis_label(unit)
         .y_axis_min_width(52.0)
         .x_grid_spacer(move |input| time_grid(&input, step, &grid_zone))

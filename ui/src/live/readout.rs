@@ -1,44 +1,41 @@
 //! The numbers above the plot: measured, predicted, their difference, the limit.
 
-use crate::{App, format, tokens};
+use crate::{
+    App, format,
+    mark::{Mark, mark},
+    tokens,
+};
 use domain::{Quality, TagId};
 use egui::{Color32, RichText, Ui};
 use view::Newest;
 
 /// Width of one number's place: it stays where it is while the number changes.
-const PLACE: f32 = 178.0;
+const PLACE: f32 = 172.0;
 
 /// Draws the row.
 pub fn row(app: &mut App, ui: &mut Ui) {
     let colors = tokens::colors(ui);
     let Some(plant) = app.plant.clone() else { return };
-    if plant.models.len() > 1 {
-        ui.horizontal(|ui| {
-            for (place, model) in plant.models.iter().enumerate() {
-                let name = plant
-                    .tags
-                    .get(model.value.index())
-                    .map_or("", |t| t.name.as_str())
-                    .trim_end_matches("_PRED");
-                if ui
-                    .selectable_label(app.model == place, RichText::new(name).font(tokens::strong(14.0)))
-                    .clicked()
-                {
-                    app.model = place;
-                    app.curves = None;
-                    app.window_changed();
-                }
+    ui.horizontal(|ui| {
+        for (place, model) in plant.models.iter().enumerate() {
+            let tag = plant.tags.get(model.value.index());
+            let name = tag.map_or("", |t| t.name.as_str()).trim_end_matches("_PRED");
+            let text = RichText::new(name).font(tokens::strong(14.0));
+            if ui.selectable_label(app.model == place, text).clicked() {
+                app.model = place;
+                app.curves = None;
+                app.window_changed();
             }
-        });
-    }
+        }
+        let shown = plant
+            .models
+            .get(app.model)
+            .and_then(|m| plant.tags.get(m.value.index()));
+        ui.label(RichText::new(shown.map(|t| t.unit_label()).unwrap_or_default()).color(colors.faint));
+    });
     let Some(model) = plant.models.get(app.model) else {
         return;
     };
-    let unit = plant
-        .tags
-        .get(model.value.index())
-        .map(|t| t.unit_label())
-        .unwrap_or_default();
     let newest = |tag: TagId| app.shown()?.values.get(tag.index()).copied().flatten();
     let usable = |n: Option<Newest>| n.filter(|n| n.status.quality() < Quality::Bad).and_then(|n| n.value);
     let measured = model.measured.and_then(newest);
@@ -86,7 +83,6 @@ pub fn row(app: &mut App, ui: &mut Ui) {
                 .with("limit-over", &[("span", format::span(limit.average_secs).into())]);
             place(ui, over, format::value(limit.high), String::new(), colors.limit);
         }
-        ui.label(RichText::new(unit).color(colors.faint));
     });
     alarms(app, ui);
 }
@@ -124,12 +120,15 @@ fn alarms(app: &App, ui: &mut Ui) {
         Some(app.texts.with("alarm", &args))
     };
     let texts: Vec<String> = live.alarms.iter().filter_map(text).collect();
-    let line = if texts.is_empty() {
-        RichText::new(app.t("no-alarm")).color(colors.faint)
-    } else {
-        RichText::new(format!("⚠ {}", texts.join(" · ")))
-            .font(tokens::strong(13.5))
-            .color(colors.limit)
-    };
-    super::cut(ui, line);
+    ui.horizontal(|ui| {
+        if texts.is_empty() {
+            super::cut(ui, RichText::new(app.t("no-alarm")).color(colors.faint));
+        } else {
+            mark(ui, Mark::Triangle, colors.limit);
+            let text = RichText::new(texts.join(" · "))
+                .font(tokens::strong(13.5))
+                .color(colors.limit);
+            super::cut(ui, text);
+        }
+    });
 }

@@ -1,7 +1,11 @@
 //! The sources and how they fare.
 
 use super::{cut, title};
-use crate::{App, format, tokens};
+use crate::{
+    App, format,
+    mark::{Mark, mark},
+    tokens,
+};
 use egui::{RichText, Ui};
 use view::LinkState;
 
@@ -17,13 +21,16 @@ pub fn list(app: &App, ui: &mut Ui) {
         .show(ui, |ui| {
             for source in &live.sources {
                 // state by shape, word and colour
-                let (mark, key, color) = match source.state {
-                    LinkState::Connected => ("●", "state-connected", colors.good),
-                    LinkState::Connecting => ("◐", "state-connecting", colors.uncertain),
-                    LinkState::Offline => ("○", "state-offline", colors.bad),
+                let (shape, key, color) = match source.state {
+                    LinkState::Connected => (Mark::Dot, "state-connected", colors.good),
+                    LinkState::Connecting => (Mark::Half, "state-connecting", colors.uncertain),
+                    LinkState::Offline => (Mark::Ring, "state-offline", colors.bad),
                 };
                 ui.label(RichText::new(&source.id).strong()).on_hover_text(&source.kind);
-                ui.label(RichText::new(format!("{mark} {}", app.t(key))).color(color));
+                ui.horizontal(|ui| {
+                    mark(ui, shape, color);
+                    ui.label(RichText::new(app.t(key)).color(color));
+                });
                 ui.label(
                     app.texts
                         .with("source-readings", &[("count", format::count(source.readings).into())]),

@@ -1,7 +1,11 @@
 //! The table of values: number, unit, quality, age.
 
 use super::{cut, title};
-use crate::{App, format, tokens};
+use crate::{
+    App, format,
+    mark::{Mark, mark},
+    tokens,
+};
 use domain::{Quality, Tag, quality::Status};
 use egui::{Align, Layout, RichText, Ui};
 use egui_extras::{Column, TableBuilder};
@@ -97,10 +101,10 @@ fn quality(app: &App, ui: &mut Ui, newest: Option<Newest>) {
         ui.label(RichText::new(app.t("never-read")).color(colors.faint));
         return;
     };
-    let (mark, color) = match newest.status {
-        Status::Good => ("●", colors.good),
-        Status::Uncertain(_) => ("▲", colors.uncertain),
-        Status::Bad(_) => ("✖", colors.bad),
+    let (shape, color) = match newest.status {
+        Status::Good => (Mark::Dot, colors.good),
+        Status::Uncertain(_) => (Mark::Triangle, colors.uncertain),
+        Status::Bad(_) => (Mark::Cross, colors.bad),
     };
     let word = app.t(match newest.status.quality() {
         Quality::Good => "quality-good",
@@ -108,7 +112,8 @@ fn quality(app: &App, ui: &mut Ui, newest: Option<Newest>) {
         Quality::Bad => "quality-bad",
     });
     let reason = newest.status.reason().map(|r| app.t(&view::reason_key(r)));
-    let text = format!("{mark} {}", reason.as_ref().unwrap_or(&word));
+    let text = reason.clone().unwrap_or_else(|| word.clone());
+    mark(ui, shape, color);
     cut(ui, RichText::new(text).color(color)).on_hover_text(reason.map_or(word.clone(), |r| format!("{word}: {r}")));
 }
 

@@ -131,14 +131,22 @@ fn packages(wanted: &[&str]) -> Result<bool> {
             command
                 .args(args)
                 .env("DEBIAN_FRONTEND", "noninteractive")
+                .stdin(Stdio::null())
                 .stdout(Stdio::null()),
         )
     };
     apt(&["update", "-qq"])?;
-    let install: Vec<&str> = ["install", "-y", "-qq", "--no-install-recommends"]
-        .into_iter()
-        .chain(missing)
-        .collect();
+    let install: Vec<&str> = [
+        "install",
+        "-y",
+        "-qq",
+        "-o",
+        "Dpkg::Use-Pty=0",
+        "--no-install-recommends",
+    ]
+    .into_iter()
+    .chain(missing)
+    .collect();
     apt(&install)?;
     Ok(true)
 }

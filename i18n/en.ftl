@@ -76,3 +76,5 @@ tag-TEY = Energy yield of an hour
 tag-CDP = Compressor discharge pressure
 tag-CO = Carbon monoxide
 tag-NOX = Nitrogen oxides
+basis-dry = dry
+basis-wet = wet

@@ -76,3 +76,5 @@ tag-TEY = Énergie produite en une heure
 tag-CDP = Pression de refoulement du compresseur
 tag-CO = Monoxyde de carbone
 tag-NOX = Oxydes d'azote
+basis-dry = sec
+basis-wet = humide

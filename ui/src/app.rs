@@ -103,6 +103,16 @@ impl App {
         self.texts.get(key)
     }
 
+    /// Unit and basis of a tag: `mg/m³ (dry, 15 % O₂)`.
+    pub(crate) fn unit_label(&self, tag: &domain::Tag) -> String {
+        let Some(basis) = tag.basis else {
+            return tag.unit.symbol().to_owned();
+        };
+        let gas = self.t(if basis.dry { "basis-dry" } else { "basis-wet" });
+        let oxygen = basis.o2.map(|o2| format!(", {o2} % O₂")).unwrap_or_default();
+        format!("{} ({gas}{oxygen})", tag.unit.symbol())
+    }
+
     /// The engine's clock, as far as it is known.
     pub(crate) fn now(&self) -> f64 {
         self.live.as_ref().map_or(0.0, |l| l.now.secs_f64())
@@ -237,10 +247,9 @@ impl App {
             }
         }
     }
-}
 
-impl eframe::App for App {
-    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+    /// Hears the engine and asks it: everything but drawing.
+    pub fn update(&mut self, ctx: &egui::Context) {
         let clock = ctx.input(|i| i.time);
         self.hear(clock);
         self.ask(clock);
@@ -248,7 +257,18 @@ impl eframe::App for App {
         ctx.request_repaint_after(Duration::from_millis(100));
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+    /// Draws the page.
+    pub fn show(&mut self, ui: &mut egui::Ui) {
         live::page(self, ui);
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.update(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        self.show(ui);
     }
 }

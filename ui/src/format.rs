@@ -25,7 +25,7 @@ fn minus(text: String) -> String {
 pub fn span(secs: f64) -> String {
     match secs {
         s if s < 120.0 => format!("{s:.0} s"),
-        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s if s < 3600.0 => format!("{:.0} min", s / 60.0),
         s if s < 172_800.0 => format!("{:.0} h", s / 3600.0),
         s => format!("{:.0} d", s / 86_400.0),
     }

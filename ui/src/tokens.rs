@@ -20,6 +20,8 @@ pub struct Colors {
     pub uncertain: Color32,
     /// Not to be used.
     pub bad: Color32,
+    /// Text.
+    pub text: Color32,
     /// Text that matters less, values that are stale.
     pub faint: Color32,
     /// Behind the banner of the demo.
@@ -42,6 +44,7 @@ const LIGHT: Colors = Colors {
     good: Color32::from_rgb(0x1B, 0x78, 0x48),
     uncertain: Color32::from_rgb(0x9A, 0x67, 0x00),
     bad: Color32::from_rgb(0xB4, 0x1E, 0x2E),
+    text: Color32::from_rgb(0x20, 0x27, 0x2E),
     faint: Color32::from_rgb(0x66, 0x70, 0x7C),
     demo: Color32::from_rgb(0xFF, 0xE4, 0x9C),
     on_demo: Color32::from_rgb(0x4A, 0x36, 0x00),
@@ -58,6 +61,7 @@ const DARK: Colors = Colors {
     good: Color32::from_rgb(0x6C, 0xCF, 0x97),
     uncertain: Color32::from_rgb(0xF0, 0xC0, 0x57),
     bad: Color32::from_rgb(0xFF, 0x7B, 0x82),
+    text: Color32::from_rgb(0xE2, 0xE8, 0xED),
     faint: Color32::from_rgb(0x98, 0xA4, 0xB0),
     demo: Color32::from_rgb(0x5C, 0x47, 0x0A),
     on_demo: Color32::from_rgb(0xFF, 0xEB, 0xB8),
@@ -107,6 +111,7 @@ pub fn apply(ctx: &egui::Context) {
         (Theme::Dark, DARK, Visuals::dark()),
     ] {
         visuals.panel_fill = colors.panel;
+        visuals.override_text_color = Some(colors.text);
         visuals.window_fill = colors.panel;
         visuals.extreme_bg_color = colors.plot;
         visuals.widgets.noninteractive.bg_stroke = Stroke::new(1.0, colors.line);

@@ -110,14 +110,6 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// Unit and basis as one text: `mg/m³ (dry, 15 % O₂)`.
-    pub fn unit_label(&self) -> String {
-        match &self.basis {
-            Some(basis) => format!("{} ({basis})", self.unit.symbol()),
-            None => self.unit.symbol().to_owned(),
-        }
-    }
-
     /// Does this value lie between `min` and `max`?
     pub fn is_plausible(&self, value: f64) -> bool {
         self.min.is_none_or(|min| value >= min) && self.max.is_none_or(|max| value <= max)

@@ -72,7 +72,7 @@ pub fn plot(app: &mut App, ui: &mut Ui) {
         .measured
         .and_then(|m| plant.tags.get(m.index()))
         .or(plant.tags.get(model.value.index()));
-    let unit = target.map(|t| t.unit_label()).unwrap_or_default();
+    let unit = target.map(|t| app.unit_label(t)).unwrap_or_default();
     let high = plant
         .limits
         .iter()

@@ -31,7 +31,7 @@ pub fn row(app: &mut App, ui: &mut Ui) {
             .models
             .get(app.model)
             .and_then(|m| plant.tags.get(m.value.index()));
-        ui.label(RichText::new(shown.map(|t| t.unit_label()).unwrap_or_default()).color(colors.faint));
+        ui.label(RichText::new(shown.map(|t| app.unit_label(t)).unwrap_or_default()).color(colors.faint));
     });
     let Some(model) = plant.models.get(app.model) else {
         return;
@@ -49,7 +49,7 @@ pub fn row(app: &mut App, ui: &mut Ui) {
         .limits
         .iter()
         .find(|l| l.tag == model.value || Some(l.tag) == model.measured);
-    ui.horizontal(|ui| {
+    ui.horizontal_top(|ui| {
         let number = |v: Option<f64>| v.map_or_else(|| "—".to_owned(), format::value);
         if model.measured.is_some() {
             place(

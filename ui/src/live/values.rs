@@ -60,7 +60,7 @@ pub fn table(app: &App, ui: &mut Ui) {
                 row.col(|ui| right(ui, number(ui, newest, now)));
                 row.col(|ui| {
                     cut(ui, RichText::new(tag.unit.symbol()).color(tokens::colors(ui).faint))
-                        .on_hover_text(tag.unit_label());
+                        .on_hover_text(app.unit_label(tag));
                 });
                 row.col(|ui| quality(app, ui, newest));
                 row.col(|ui| {

@@ -33,6 +33,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("tokio-modbus", &["drivers"]),
     ("rumqttc", &["drivers"]),
     ("serialport", &["drivers", "crates/simulator"]),
+    ("tokio-serial", &["drivers"]),
+    ("tokio", &["drivers", "crates/engine"]),
     ("tokio-postgres", &["crates/engine"]),
     ("eframe", &["ui"]),
     ("egui", &["ui"]),

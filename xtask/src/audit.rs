@@ -1,9 +1,12 @@
 //! Licences and known vulnerabilities of everything the program is made of.
 
-use crate::run::{cargo_command, done, root, say};
+use crate::run::{cache, cargo_command, done, root, say, succeeds};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
-use std::process::{Command, Stdio};
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 /// Licences under which a crate may be part of the program. A copyleft or non-commercial one is not among them; MPL-2.0
 /// binds its own files alone.
@@ -25,20 +28,46 @@ const ALLOWED: [&str; 15] = [
     "Zlib",
 ];
 
-/// Licences of all crates on all systems, then vulnerabilities by a copy of the advisory database.
+/// The version of cargo-audit that is installed where there is none.
+const CARGO_AUDIT: &str = "cargo-audit@0.22.2";
+
+/// Licences of all crates on all systems, then vulnerabilities: by the copy of the advisory database that `--db` names, by
+/// one in `../shared/advisory-db` where there is one, else by the newest that the tool fetches.
 pub fn run(args: &[String]) -> Result<()> {
+    let named = match args {
+        [] => None,
+        [flag, db] if flag == "--db" => Some(PathBuf::from(db)),
+        _ => bail!("usage: cargo xtask audit [--db DIR]"),
+    };
     let refused = refused(&[])?;
     ensure!(
         refused.is_empty(),
         "licences that may not be in the program: {refused:?}"
     );
     say("licences: none refused");
-    let [db] = args else {
-        bail!("which advisory database? cargo xtask audit PATH, a copy of https://github.com/rustsec/advisory-db")
-    };
-    let mut audit = Command::new("cargo-audit");
-    audit.args(["audit", "--no-fetch", "--db", db, "--file"]);
-    done(audit.arg(root().join("Cargo.lock"))).context("cargo install cargo-audit --locked")
+    let beside = root().join("../shared/advisory-db");
+    let mut audit = Command::new(tool()?);
+    audit.arg("audit").arg("--file").arg(root().join("Cargo.lock"));
+    if let Some(db) = named.or_else(|| beside.is_dir().then_some(beside)) {
+        audit.arg("--no-fetch").arg("--db").arg(db);
+    }
+    done(&mut audit)
+}
+
+/// cargo-audit: the user's own, or one in the cache.
+fn tool() -> Result<PathBuf> {
+    if succeeds("cargo-audit", &["--version"]) {
+        return Ok("cargo-audit".into());
+    }
+    let tools = cache().join("tools");
+    let own = tools
+        .join("bin")
+        .join(format!("cargo-audit{}", std::env::consts::EXE_SUFFIX));
+    if !own.exists() {
+        say(&format!("installing {CARGO_AUDIT}"));
+        done(cargo_command(&["install", "--locked", "--quiet", CARGO_AUDIT, "--root"]).arg(&tools))?;
+    }
+    Ok(own)
 }
 
 /// Crates whose licence is not allowed, or not stated.

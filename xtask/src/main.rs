@@ -18,7 +18,7 @@ cargo xtask test            set everything up and run the whole test suite with 
 cargo xtask check           formatting, lints, the interface for wasm; no tests
 cargo xtask dist            build the interface into ui/dist
 cargo xtask bench NAME      store | forest: measure against competitors in one run
-cargo xtask audit DB        known vulnerabilities (a copy of the advisory database) and licences of all dependencies";
+cargo xtask audit [--db DIR]   licences and known vulnerabilities of all dependencies (DIR: a copy of the advisory database)";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -2,18 +2,19 @@
 
 use crate::{
     command::Command,
+    format::Format,
     live::{self, Curves},
     tokens,
     window::{Mode, TimeWindow},
 };
 use domain::{
-    Timestamp,
+    TagId, Timestamp,
     i18n::{Language, Texts},
     time::Zone,
 };
 use egui::ThemePreference;
 use std::time::Duration;
-use view::{Link, Live, Plant, Request, Update, WindowRequest};
+use view::{Curve, Link, Live, Plant, Request, Update, WindowRequest};
 
 /// How often values are asked for.
 const LIVE_EVERY: f64 = 0.25;
@@ -21,8 +22,12 @@ const LIVE_EVERY: f64 = 0.25;
 const WINDOW_EVERY: f64 = 0.3;
 /// A request that is not answered for this long is taken for lost.
 const LOST_AFTER: f64 = 5.0;
+/// After a refusal the window is asked for again.
+const REFUSED_PAUSE: f64 = 1.0;
 /// Without an answer for this long the screen says so.
 const SILENT_AFTER: f64 = 3.0;
+/// How often the screen is drawn while nobody touches it.
+const DRAW_EVERY: Duration = Duration::from_millis(150);
 
 /// Light, dark, or as the system has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,12 +66,14 @@ pub struct App {
     pub(crate) curves: Option<Curves>,
     /// Width of the plot in physical pixels, as it was drawn last.
     pub(crate) plot_pixels: u32,
+    /// Why the engine did not answer the last question.
     pub(crate) refusal: Option<String>,
     asked_live: Option<f64>,
     asked_window: Option<(WindowRequest, f64)>,
     next_live: f64,
     next_window: f64,
     heard: f64,
+    was_hidden: bool,
     last_id: u32,
 }
 
@@ -92,6 +99,7 @@ impl App {
             next_live: 0.0,
             next_window: 0.0,
             heard: 0.0,
+            was_hidden: false,
             last_id: 0,
         };
         app.show_theme(ctx);
@@ -103,13 +111,28 @@ impl App {
         self.texts.get(key)
     }
 
+    /// Writes numbers in the user's language.
+    pub(crate) fn format(&self) -> Format<'_> {
+        Format(&self.texts)
+    }
+
+    /// The curve of a tag in the window that is shown.
+    pub(crate) fn curve(&self, tag: TagId) -> Option<&Curve> {
+        let curves = self.curves.as_ref()?;
+        let place = curves.tags.iter().position(|t| *t == tag)?;
+        curves.window.curves.get(place)
+    }
+
     /// Unit and basis of a tag: `mg/m³ (dry, 15 % O₂)`.
     pub(crate) fn unit_label(&self, tag: &domain::Tag) -> String {
         let Some(basis) = tag.basis else {
             return tag.unit.symbol().to_owned();
         };
         let gas = self.t(if basis.dry { "basis-dry" } else { "basis-wet" });
-        let oxygen = basis.o2.map(|o2| format!(", {o2} % O₂")).unwrap_or_default();
+        let oxygen = basis
+            .o2
+            .map(|o2| format!(", {} % O₂", self.format().written(o2)))
+            .unwrap_or_default();
         format!("{} ({gas}{oxygen})", tag.unit.symbol())
     }
 
@@ -182,6 +205,7 @@ impl App {
                 }
                 Update::Window(window) => {
                     if let Some((request, _)) = self.asked_window.take_if(|(request, _)| request.id == window.id) {
+                        self.refusal = None;
                         self.curves = Some(Curves {
                             tags: request.tags,
                             window,
@@ -191,31 +215,31 @@ impl App {
                 Update::Refused(message) => {
                     self.refusal = Some(message);
                     (self.asked_window, self.asked_live) = (None, None);
+                    self.next_window = clock + REFUSED_PAUSE;
                 }
             }
         }
     }
 
     fn ask(&mut self, clock: f64) {
-        let is_free = |asked: Option<f64>| asked.is_none_or(|at| clock - at > LOST_AFTER);
-        if is_free(self.asked_live) && clock >= self.next_live {
+        if self.asked_live.is_none_or(|at| clock - at > LOST_AFTER) && clock >= self.next_live {
             if self.plant.is_none() {
                 self.link.send(Request::Plant);
             }
             self.link.send(Request::Live);
             (self.asked_live, self.next_live) = (Some(clock), clock + LIVE_EVERY);
         }
-        if is_free(self.asked_window.as_ref().map(|(_, at)| *at)) && clock >= self.next_window {
-            self.next_window = if self.window.mode == Mode::Follow {
-                clock + WINDOW_EVERY
-            } else {
-                f64::INFINITY
-            };
+        let is_lost = self
+            .asked_window
+            .as_ref()
+            .is_some_and(|(_, at)| clock - at > LOST_AFTER);
+        if is_lost || self.asked_window.is_none() && clock >= self.next_window {
+            // a window that ends in the past is asked for once
+            let is_moving = self.window.end(self.now()) >= self.now();
             if let Some(request) = self.window_request() {
                 self.link.send(Request::Window(request.clone()));
                 self.asked_window = Some((request, clock));
-            } else {
-                self.next_window = clock + WINDOW_EVERY;
+                self.next_window = if is_moving { clock + WINDOW_EVERY } else { f64::INFINITY };
             }
         }
     }
@@ -247,17 +271,27 @@ impl App {
             }
         }
     }
+}
 
-    /// Hears the engine and asks it: everything but drawing.
+impl App {
+    /// Hears the engine, asks it, obeys shortcuts; to be called before each [`App::show`]. A hidden window asks for nothing.
     pub fn update(&mut self, ctx: &egui::Context) {
-        let clock = ctx.input(|i| i.time);
+        let (clock, is_hidden) = ctx.input(|i| (i.time, i.viewport().visible() == Some(false)));
+        if is_hidden {
+            self.was_hidden = true;
+            return;
+        }
+        if std::mem::take(&mut self.was_hidden) {
+            self.heard = clock; // nobody was asked meanwhile
+            self.window_changed();
+        }
         self.hear(clock);
         self.ask(clock);
         self.shortcuts(ctx);
-        ctx.request_repaint_after(Duration::from_millis(100));
+        ctx.request_repaint_after(DRAW_EVERY);
     }
 
-    /// Draws the page.
+    /// Draws.
     pub fn show(&mut self, ui: &mut egui::Ui) {
         live::page(self, ui);
     }

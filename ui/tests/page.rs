@@ -1,220 +1,251 @@
-//! The page as a user meets it: found by its words, driven by clicks and keys, fed through the view protocol.
+//! The page as a user meets it, found by its words.
 
-use domain::{Reason, Tag, TagId, TagName, Timestamp, Unit, i18n::Language, quality::Status, tag::Origin, unit::Basis};
-use egui_kittest::{Harness, kittest::Queryable};
-use std::{cell::RefCell, rc::Rc};
+#![allow(clippy::unwrap_used, reason = "a test ends with the first thing that is wrong")]
+
+mod common;
+
+use common::State;
+use domain::i18n::Language;
+use egui_kittest::{
+    Harness,
+    kittest::{NodeT, Queryable},
+};
+use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 use ui::{App, Settings, Theme};
-use view::{Curve, Link, LinkState, Live, Model, Newest, Plant, Recording, Request, Source, Update, Window};
+use view::{Link, Plant, Request, Update, WindowRequest};
 
-/// What the page asked for, and the second the engine's clock shows.
-#[derive(Default)]
-struct Engine {
+const NOW: f64 = 1_772_323_200.0;
+
+/// What the peer was asked, and how it stands.
+struct Peer {
+    plant: Plant,
+    state: State,
+    now: f64,
     asked: Vec<Request>,
-    answers: Vec<Update>,
-    second: i64,
+    /// The next window is refused.
+    refuses: bool,
 }
 
-/// The other end of the view protocol.
-struct Peer(Rc<RefCell<Engine>>);
-
-fn tag(name: &str, origin: Origin) -> Tag {
-    Tag {
-        name: TagName::new(name).unwrap(),
-        unit: Unit::parse("mg/m3").unwrap(),
-        basis: Some(Basis {
-            dry: true,
-            o2: Some(15.0),
-        }),
-        description: String::new(),
-        min: None,
-        max: None,
-        lag_secs: 0.0,
-        origin,
-    }
+/// A link that answers at once.
+struct Wire {
+    peer: Rc<RefCell<Peer>>,
+    answers: VecDeque<Update>,
 }
 
-fn plant() -> Plant {
-    let predicted = ["NOX_PRED", "NOX_PRED_LO", "NOX_PRED_HI"].map(|n| tag(n, Origin::Predicted));
-    Plant {
-        name: "Mill".into(),
-        turbine: "GT7".into(),
-        timezone: "UTC".into(),
-        tags: [tag("NOX", Origin::Measured)].into_iter().chain(predicted).collect(),
-        models: vec![Model {
-            measured: Some(TagId(0)),
-            value: TagId(1),
-            low: TagId(2),
-            high: TagId(3),
-            inputs: vec![],
-            average_secs: 60.0,
-            id: String::new(),
-        }],
-        limits: vec![],
-        is_demo: true,
-        database: "/x.sqlite".into(),
-        version: String::new(),
-    }
-}
-
-fn live(second: i64) -> Live {
-    let now = Timestamp::from_micros(1_800_000_000_000_000 + second * 1_000_000);
-    let newest = |value, status| {
-        Some(Newest {
-            time: now,
-            value,
-            status,
-        })
-    };
-    Live {
-        now,
-        values: vec![
-            newest(None, Status::Bad(Reason::NoCommunication)),
-            newest(Some(64.25), Status::Good),
-            newest(Some(60.0), Status::Good),
-            newest(Some(70.0), Status::Good),
-        ],
-        sources: vec![Source {
-            id: "plc".into(),
-            kind: "modbus-tcp".into(),
-            state: LinkState::Offline,
-            readings: 12_345,
-            errors: 3,
-            last_error: Some("connection refused".into()),
-        }],
-        alarms: vec![],
-        is_running: Some(true),
-        readings: 0,
-        predictions: 0,
-        database_bytes: 2_500_000,
-        recording: Recording::On,
-    }
-}
-
-impl Link for Peer {
+impl Link for Wire {
     fn send(&mut self, request: Request) {
-        let mut engine = self.0.borrow_mut();
-        engine.second += 1;
-        let answer = match &request {
-            Request::Plant => Update::Plant(plant()),
-            Request::Live => Update::Live(live(engine.second)),
-            Request::Window(w) => {
-                let curves = vec![Curve::default(); w.tags.len()];
-                Update::Window(Window {
-                    id: w.id,
-                    from: w.from,
-                    to: w.to,
-                    curves,
-                })
-            }
-        };
-        engine.answers.insert(0, answer);
-        engine.asked.push(request);
+        let mut peer = self.peer.borrow_mut();
+        peer.asked.push(request.clone());
+        let is_refused = matches!(request, Request::Window(_)) && std::mem::take(&mut peer.refuses);
+        self.answers.push_back(if is_refused {
+            Update::Refused("the database is busy".into())
+        } else {
+            common::answer(&peer.plant, peer.state, peer.now, request)
+        });
     }
 
     fn try_recv(&mut self) -> Option<Update> {
-        self.0.borrow_mut().answers.pop()
+        self.answers.pop_front()
     }
 }
 
-fn page(language: Language) -> (Harness<'static>, Rc<RefCell<Engine>>) {
-    let engine: Rc<RefCell<Engine>> = Rc::default();
-    let (mut app, link) = (None, engine.clone());
-    let harness = Harness::builder().with_size([1280.0, 800.0]).build_ui(move |ui| {
-        let app = app.get_or_insert_with(|| {
-            App::new(
-                ui.ctx(),
-                Box::new(Peer(link.clone())),
-                Settings {
-                    language,
-                    theme: Theme::Light,
-                },
-            )
-        });
-        app.update(&ui.ctx().clone());
-        app.show(ui);
-    });
-    (harness, engine)
+struct Page {
+    harness: Harness<'static>,
+    peer: Rc<RefCell<Peer>>,
 }
 
-fn steps(harness: &mut Harness<'_>, count: usize) {
-    (0..count).for_each(|_| harness.step());
-}
+impl Page {
+    fn open(state: State, is_demo: bool, language: Language) -> Self {
+        let peer = Rc::new(RefCell::new(Peer {
+            plant: common::plant(is_demo),
+            state,
+            now: NOW,
+            asked: Vec::new(),
+            refuses: false,
+        }));
+        let wire = Wire {
+            peer: peer.clone(),
+            answers: VecDeque::new(),
+        };
+        let settings = Settings {
+            language,
+            theme: Theme::Light,
+        };
+        let (mut wire, mut app) = (Some(wire), None::<App>);
+        let harness = Harness::builder()
+            .with_size([1280.0, 800.0])
+            .with_step_dt(0.1)
+            .build_ui(move |ui| {
+                let ctx = ui.ctx().clone();
+                if let Some(wire) = wire.take() {
+                    app = Some(App::new(&ctx, Box::new(wire), settings));
+                    return; // fonts are there from the next frame on
+                }
+                if let Some(app) = &mut app {
+                    app.update(&ctx);
+                    app.show(ui);
+                }
+            });
+        let mut page = Self { harness, peer };
+        page.pass(1.0);
+        page
+    }
 
-#[test]
-fn states_qualities_and_units_are_told_in_words() {
-    for (language, words) in [
-        (
-            Language::En,
-            [
-                "offline",
-                "12\u{a0}345 readings",
-                "no communication",
-                "good",
-                "running",
-                "mg/m³ (dry, 15 % O₂)",
-            ],
-        ),
-        (
-            Language::Fr,
-            [
-                "hors ligne",
-                "12\u{a0}345 mesures",
-                "pas de communication",
-                "bonne",
-                "en marche",
-                "mg/m³ (sec, 15 % O₂)",
-            ],
-        ),
-    ] {
-        let (mut harness, _) = page(language);
-        steps(&mut harness, 30);
-        for word in words {
-            assert!(
-                harness.query_all_by_label_contains(word).next().is_some(),
-                "{word} is not on the page"
-            );
+    /// Lets so many seconds go by.
+    fn pass(&mut self, secs: f64) {
+        for _ in 0..(secs * 10.0) as usize {
+            self.peer.borrow_mut().now += 0.1;
+            self.harness.step();
         }
     }
+
+    fn has(&self, text: &str) -> bool {
+        self.harness.query_all_by_label_contains(text).next().is_some()
+    }
+
+    fn click(&mut self, text: &str) {
+        self.harness.get_by_label_contains(text).click();
+        self.pass(1.0);
+    }
+
+    /// The windows and the other requests of the last `secs` seconds.
+    fn asked_in(&mut self, secs: f64) -> (Vec<WindowRequest>, usize) {
+        self.peer.borrow_mut().asked.clear();
+        self.pass(secs);
+        let asked = &self.peer.borrow().asked;
+        let windows: Vec<WindowRequest> = asked
+            .iter()
+            .filter_map(|r| match r {
+                Request::Window(w) => Some(w.clone()),
+                _ => None,
+            })
+            .collect();
+        (windows.clone(), asked.len() - windows.len())
+    }
+}
+
+fn span(window: &WindowRequest) -> f64 {
+    window.to.secs_f64() - window.from.secs_f64()
 }
 
 #[test]
-fn a_simulated_turbine_is_always_named_one() {
-    let (mut harness, _) = page(Language::En);
-    steps(&mut harness, 30);
-    harness.get_by_label_contains("SIMULATED TURBINE");
+fn states_are_told_in_words() {
+    let page = Page::open(State::Troubled, false, Language::En);
+    for word in [
+        "connected",
+        "offline",
+        "17 errors",
+        "unit 3 does not answer",
+        "recording · 12.4 MB",
+        "running",
+    ] {
+        assert!(page.has(word), "{word}");
+    }
+    for word in ["good", "out of range", "no communication", "never read"] {
+        assert!(page.has(word), "{word}");
+    }
+    assert!(page.has("NOX_PRED: mean 76.31 above 75 mg/m³ since"));
+    assert!(!page.has("DEMO"));
 }
 
 #[test]
-fn a_pause_freezes_the_view_and_values_are_still_asked_for() {
-    let (mut harness, engine) = page(Language::En);
-    steps(&mut harness, 30);
-    harness.get_by_label("Pause").click();
-    steps(&mut harness, 30);
-    harness.get_by_label_contains("go live");
-    engine.borrow_mut().asked.clear();
-    steps(&mut harness, 120);
-    let asked = &engine.borrow().asked;
-    assert!(asked.iter().any(|r| matches!(r, Request::Live)));
-    assert!(
-        !asked.iter().any(|r| matches!(r, Request::Window(_))),
-        "a frozen window is not asked for again"
-    );
+fn a_demo_says_so() {
+    let page = Page::open(State::Well, true, Language::En);
+    assert!(page.has("SIMULATED TURBINE") && page.has("No limit is exceeded"));
 }
 
 #[test]
-fn another_length_is_asked_for_and_following_goes_on() {
-    let (mut harness, engine) = page(Language::En);
-    steps(&mut harness, 30);
-    harness.get_by_label("8 h").click();
-    engine.borrow_mut().asked.clear();
-    steps(&mut harness, 60);
-    let engine = engine.borrow();
-    let windows: Vec<_> = engine
-        .asked
-        .iter()
-        .filter_map(|r| if let Request::Window(w) = r { Some(w) } else { None })
-        .collect();
+fn the_page_speaks_both_languages_and_changes_on_the_spot() {
+    let mut page = Page::open(State::Troubled, false, Language::Fr);
+    for word in [
+        "hors ligne",
+        "jamais lue",
+        "enregistrement · 12,4 Mo",
+        "moyenne 76,31 au-dessus de 75 mg/m³",
+        "mg/m³ (sec, 15 % O₂)",
+        "48\u{a0}210 mesures",
+    ] {
+        assert!(page.has(word), "{word}");
+    }
+    page.click("English");
+    assert!(page.has("offline") && !page.has("hors ligne"));
+}
+
+#[test]
+fn following_asks_for_moving_windows_at_a_bounded_rate() {
+    let mut page = Page::open(State::Well, false, Language::En);
+    let (windows, others) = page.asked_in(10.0);
+    assert!((20..=40).contains(&windows.len()), "{} windows", windows.len());
+    assert!((20..=100).contains(&others), "{others} other requests");
     let last = windows.last().unwrap();
-    assert!((last.to.micros_since(last.from) - 28_800_000_000) < 120_000_000);
-    assert!(windows.first().unwrap().to < last.to, "the window follows");
+    assert!((span(last) - 60.0).abs() < 1.0 && last.to.secs_f64() > NOW + 9.0);
+    assert!((400..1280).contains(&last.width), "{}", last.width);
+}
+
+#[test]
+fn a_pause_freezes_the_view_and_nothing_else() {
+    let mut page = Page::open(State::Well, false, Language::En);
+    page.click("Pause");
+    let (windows, others) = page.asked_in(10.0);
+    assert!(windows.is_empty(), "{} windows", windows.len());
+    assert!(others >= 20, "values are asked for all the time: {others}");
+    assert!(page.has("s behind · go live") && page.has("recording · "));
+    page.peer.borrow_mut().state = State::Troubled;
+    page.pass(1.0);
+    assert!(page.has("offline"), "links are shown as they are");
+    assert!(!page.has("never read"), "values stand still");
+    page.click("go live");
+    assert!(page.has("never read") && !page.has("go live"));
+    assert!(!page.asked_in(2.0).0.is_empty());
+}
+
+#[test]
+fn another_length_of_the_window_does_not_end_following() {
+    let mut page = Page::open(State::Well, false, Language::En);
+    page.click("8 h");
+    let (windows, _) = page.asked_in(2.0);
+    assert!((span(windows.last().unwrap()) - 28_800.0).abs() < 60.0);
+    assert!(!page.has("go live"));
+}
+
+#[test]
+fn dragging_the_plot_ends_following_visibly_and_follow_brings_it_back() {
+    let mut page = Page::open(State::Well, false, Language::En);
+    let (from, to) = (egui::pos2(900.0, 500.0), egui::pos2(1100.0, 500.0));
+    page.harness.hover_at(from);
+    page.harness.step();
+    page.harness.drag_at(from);
+    page.harness.step();
+    page.harness.hover_at(to);
+    page.harness.step();
+    page.harness.drop_at(to);
+    page.pass(1.0);
+    assert!(page.has("behind · go live"));
+    page.click("Follow");
+    assert!(!page.has("go live"));
+}
+
+#[test]
+fn each_model_has_its_own_plot() {
+    let mut page = Page::open(State::Well, false, Language::En);
+    let nox = page.asked_in(1.0).0.pop().unwrap().tags;
+    page.harness
+        .get_all_by_label("CO")
+        .find(|n| n.accesskit_node().role() == egui::accesskit::Role::Button)
+        .unwrap()
+        .click();
+    page.pass(1.0);
+    let co = page.asked_in(1.0).0.pop().unwrap().tags;
+    assert!(nox.len() == 4 && co.len() == 4 && nox.iter().all(|t| !co.contains(t)));
+}
+
+#[test]
+fn a_refused_window_is_told_and_asked_for_again() {
+    let mut page = Page::open(State::Well, false, Language::En);
+    page.click("Pause");
+    page.peer.borrow_mut().refuses = true;
+    page.click("10 min");
+    assert!(page.has("The engine refused: the database is busy"));
+    page.pass(2.0);
+    assert!(!page.has("The engine refused"));
 }

@@ -1,7 +1,7 @@
 //! The bar at the top: which plant, whether it is recorded, language and theme.
 
 use crate::{
-    App, Command, Theme, format,
+    App, Command, Theme,
     mark::{Mark, mark},
     tokens,
 };
@@ -74,15 +74,17 @@ fn recording(app: &App, ui: &mut Ui) {
         (Some(_), Some(silent)) => {
             let text = app
                 .texts
-                .with("engine-silent", &[("span", format::span(silent).into())]);
+                .with("engine-silent", &[("span", app.format().span(silent).into())]);
             marked(ui, Mark::Cross, colors.bad, text);
         }
         (Some(live), None) => match &live.recording {
             Recording::On => {
                 let text = app
                     .texts
-                    .with("recording", &[("size", format::bytes(live.database_bytes).into())]);
-                let label = marked(ui, Mark::Dot, colors.limit, text);
+                    .with("recording", &[("size", app.format().bytes(live.database_bytes).into())]);
+                ui.spacing_mut().item_spacing.x = 5.0;
+                mark(ui, Mark::Dot, colors.limit);
+                let label = ui.label(text);
                 if let Some(plant) = &app.plant {
                     label.on_hover_text(&plant.database);
                 }

@@ -1,5 +1,7 @@
 //! The live page.
 
+mod axis;
+mod curve;
 mod header;
 mod plot;
 mod readout;
@@ -59,7 +61,7 @@ pub fn page(app: &mut App, ui: &mut Ui) {
             readout::row(app, ui);
             ui.add_space(4.0);
             plot::controls(app, ui);
-            ui.add_space(2.0);
+            ui.add_space(8.0);
             plot::plot(app, ui);
         });
 }

@@ -1,19 +1,27 @@
-//! The plot: measured, predicted with its interval, the limit.
-//!
-//! Curves come reduced to min and max of each column of pixels, so that a spike of one reading stays visible; a column without a usable
-//! value breaks the curve, and so does a stretch without columns that is far longer than the usual distance.
+//! The plot: measured, predicted with its interval, the limit, and what they are under the pointer.
 
-use super::header::hint;
+use super::{
+    axis,
+    curve::{self, Band, Pieces},
+    header::hint,
+};
 use crate::{
-    App, Command, format,
+    App, Command,
+    format::localised,
+    mark::{Mark, mark},
     tokens::{self, Colors},
     window::{Mode, SPANS},
 };
-use domain::{Timestamp, time::Zone};
-use egui::{Align2, Color32, RichText, Ui};
-use egui_plot::{FilledArea, GridInput, GridMark, HLine, Legend, Line, LineStyle, Plot, PlotPoints, PlotUi};
+use domain::Timestamp;
+use egui::{Align2, Color32, FontId, Pos2, Rect, RichText, Shape, Stroke, Ui, epaint::TextShape, vec2};
+use egui_plot::{
+    FilledArea, GridMark, HLine, Legend, Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, PlotUi,
+};
 use std::ops::RangeInclusive;
-use view::Curve;
+use view::{Curve, Limit, Model, Plant};
+
+/// Half of the width of a time beside its mark.
+const LABEL_HALF: f32 = 32.0;
 
 /// The row above the plot: length of the window, follow, pause.
 pub fn controls(app: &mut App, ui: &mut Ui) {
@@ -22,7 +30,7 @@ pub fn controls(app: &mut App, ui: &mut Ui) {
     ui.horizontal(|ui| {
         for span in SPANS {
             let is_chosen = (app.window.span - span).abs() < 0.5;
-            if ui.selectable_label(is_chosen, format::span(span)).clicked() {
+            if ui.selectable_label(is_chosen, app.format().span(span)).clicked() {
                 app.window.set_span(span);
                 app.window_changed();
             }
@@ -39,22 +47,72 @@ pub fn controls(app: &mut App, ui: &mut Ui) {
             app.run(Command::TogglePause, &ctx);
         }
         if let Some(behind) = app.window.behind(now) {
-            let text = app.texts.with("go-live", &[("span", format::span(behind).into())]);
-            if ui
-                .button(RichText::new(text).color(tokens::colors(ui).uncertain))
-                .clicked()
-            {
+            let span = app.format().span(behind);
+            let text = app.texts.with("go-live", &[("span", span.into())]);
+            let text = RichText::new(text).color(tokens::colors(ui).uncertain);
+            if ui.button(text).clicked() {
                 app.window.mode = Mode::Follow;
                 app.window_changed();
             }
         }
+        if let Some(message) = &app.refusal {
+            let text = app.texts.with("refused", &[("message", message.as_str().into())]);
+            mark(ui, Mark::Cross, tokens::colors(ui).bad);
+            super::cut(ui, RichText::new(&text).color(tokens::colors(ui).bad)).on_hover_text(text);
+        }
     });
 }
 
-/// A curve as the plot draws it: pieces without a gap.
-struct Pieces {
-    pieces: Vec<Vec<[f64; 2]>>,
-    is_reduced: bool,
+/// What the plot shows of the engine's answer.
+struct Shown {
+    measured: Option<Pieces>,
+    predicted: Option<Pieces>,
+    band: Vec<Band>,
+    limit: Option<Limit>,
+}
+
+impl Shown {
+    fn of(app: &App, plant: &Plant, model: &Model) -> Self {
+        let start = app.curves.as_ref().map_or(0.0, |c| c.window.from.secs_f64());
+        let band = app.curve(model.low).zip(app.curve(model.high));
+        Self {
+            measured: model
+                .measured
+                .and_then(|tag| app.curve(tag))
+                .map(|c| curve::pieces(c, start)),
+            predicted: app.curve(model.value).map(|c| curve::pieces(c, start)),
+            band: band
+                .map(|(low, high)| curve::band(low, high, start))
+                .unwrap_or_default(),
+            limit: limit_of(plant, model).cloned(),
+        }
+    }
+
+    /// The value axis for what lies in the window.
+    fn axis(&self, window: (f64, f64)) -> axis::Values {
+        let is_in = move |x: f64| x >= window.0 && x <= window.1;
+        let curves = self.measured.iter().chain(&self.predicted);
+        let points = curves.flat_map(|c| c.pieces.iter().flatten());
+        let points = points.filter(|p| is_in(p[0])).map(|p| p[1]);
+        let edge = |b: &Band| -> Vec<f64> {
+            let columns = b.x.iter().zip(b.low.iter().zip(&b.high));
+            let columns = columns.filter(|(x, _)| is_in(**x));
+            columns.flat_map(|(_, (low, high))| [*low, *high]).collect()
+        };
+        let (low, high) = points
+            .chain(self.band.iter().flat_map(edge))
+            .chain(self.limit.as_ref().map(|l| l.high))
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
+                (low.min(v), high.max(v))
+            });
+        axis::Values::around(low, high)
+    }
+}
+
+/// The limit that the plot of this model shows.
+pub fn limit_of<'a>(plant: &'a Plant, model: &Model) -> Option<&'a Limit> {
+    let is_its = |l: &&Limit| l.tag == model.value || Some(l.tag) == model.measured;
+    plant.limits.iter().find(is_its)
 }
 
 /// The plot itself.
@@ -66,44 +124,35 @@ pub fn plot(app: &mut App, ui: &mut Ui) {
         return;
     };
     let (from, to) = app.window.range(app.now());
-    let pixels = ui.available_width() * ui.pixels_per_point();
-    app.plot_pixels = pixels.max(16.0) as u32;
-    let target = model
-        .measured
-        .and_then(|m| plant.tags.get(m.index()))
-        .or(plant.tags.get(model.value.index()));
-    let unit = target.map(|t| app.unit_label(t)).unwrap_or_default();
-    let high = plant
-        .limits
-        .iter()
-        .find(|l| l.tag == model.value || Some(l.tag) == model.measured)
-        .map(|l| l.high);
-
-    let start = app.curves.as_ref().map_or(0.0, |c| c.window.from.secs_f64());
-    let curve = |tag| {
-        let curves = app.curves.as_ref()?;
-        curves.window.curves.get(curves.tags.iter().position(|t| *t == tag)?)
-    };
-    let predicted = curve(model.value).map(|c| pieces(c, start));
-    let measured = model.measured.and_then(curve).map(|c| pieces(c, start));
-    let band = curve(model.low)
-        .zip(curve(model.high))
-        .map(|(low, high)| band(low, high, start))
+    let target = model.measured.unwrap_or(model.value);
+    let unit = plant
+        .tags
+        .get(target.index())
+        .map(|t| app.unit_label(t))
         .unwrap_or_default();
-    let (bottom, top) = bounds(&[&measured, &predicted], &band, high, (from, to));
-
-    let zone = app.zone.clone();
+    let shown = Shown::of(app, &plant, &model);
+    let values = shown.axis((from, to));
     let names = Names {
-        measured: name(app, "measured", &measured),
-        predicted: name(app, "predicted", &predicted),
+        measured: name(app, "measured", &shown.measured),
+        predicted: name(app, "predicted", &shown.predicted),
         interval: app.t("interval"),
         limit: app.t("limit"),
-        demo: plant.is_demo.then(|| app.t("demo-watermark")),
     };
-    let (step, mark) = format::time_step(app.window.span, f64::from(pixels) / 140.0);
-    let (grid_zone, axis_zone, label_zone) = (zone.clone(), zone.clone(), zone);
-    let response = Plot::new("nox")
-        .legend(Legend::default().position(egui_plot::Corner::LeftTop))
+
+    let width = ui.available_width();
+    let (step, time) = axis::time_step(app.window.span, f64::from(width) / 120.0);
+    let (time, day) = (app.t(time), app.t("axis-day"));
+    let (zone, language) = (app.zone.clone(), app.texts.language());
+    let edge = app.window.span * f64::from(LABEL_HALF / width.max(1.0));
+    let marks = axis::time_marks((from, to), step, &zone);
+    let limit = shown.limit.clone();
+    let plot = Plot::new("nox")
+        .legend(
+            Legend::default()
+                .position(egui_plot::Corner::LeftTop)
+                .text_style(egui::TextStyle::Small)
+                .background_alpha(0.85),
+        )
         .allow_drag(false)
         .allow_zoom(false)
         .allow_scroll(false)
@@ -111,28 +160,39 @@ pub fn plot(app: &mut App, ui: &mut Ui) {
         .allow_double_click_reset(false)
         .allow_axis_zoom_drag(false)
         .auto_bounds(false)
+        .show_crosshair(false)
         .grid_color(colors.line)
         .grid_spacing(egui::Rangef::new(24.0, 220.0))
         .y_axis_label(unit)
         .y_axis_min_width(52.0)
-        .x_grid_spacer(move |input| time_grid(&input, step, &grid_zone))
+        .x_grid_spacer(move |_| marks.clone())
         .x_axis_formatter(move |grid, _: &RangeInclusive<f64>| {
-            Timestamp::from_secs_f64(grid.value).format_in(&axis_zone, mark)
+            if grid.value > to - edge {
+                return String::new(); // its text would not fit
+            }
+            let is_day = step < 86_400.0 && axis::is_midnight(grid.value, &zone);
+            Timestamp::from_secs_f64(grid.value).format_in(&zone, if is_day { &day } else { &time })
         })
-        .coordinates_formatter(
-            egui_plot::Corner::RightBottom,
-            egui_plot::CoordinatesFormatter::new(move |point, _| {
-                let time = Timestamp::from_secs_f64(point.x).format_in(&label_zone, "%Y-%m-%d %H:%M:%S");
-                format!("{time}   {}", format::value(point.y))
-            }),
-        )
+        .y_grid_spacer(move |_| values.marks())
+        .y_axis_formatter(move |mark: GridMark, _: &RangeInclusive<f64>| {
+            let decimals = values.decimals();
+            localised(language, format!("{:.decimals$}", mark.value))
+        })
         .show(ui, |plot_ui| {
             plot_ui.set_plot_bounds_x(from..=to);
-            plot_ui.set_plot_bounds_y(bottom..=top);
-            draw(plot_ui, colors, &names, measured, predicted, &band, high);
+            plot_ui.set_plot_bounds_y(values.low..=values.high);
+            draw(plot_ui, colors, &names, shown);
         });
-    watermark(ui, &response.response, names.demo.as_deref(), colors);
-    navigate(app, ui, &response.response);
+    let pixels = plot.response.rect.width() * ui.pixels_per_point();
+    app.plot_pixels = pixels.max(16.0) as u32;
+    if plant.is_demo {
+        watermark(ui, plot.response.rect, &app.t("demo-watermark"), colors);
+    }
+    if let Some(limit) = limit {
+        limit_label(app, ui, &plot.transform, &limit, colors);
+    }
+    cursor(app, ui, &plot.response, &plot.transform, &model);
+    navigate(app, ui, &plot.response);
 }
 
 struct Names {
@@ -140,7 +200,6 @@ struct Names {
     predicted: String,
     interval: String,
     limit: String,
-    demo: Option<String>,
 }
 
 /// A curve's name; it says when columns stand for several readings.
@@ -153,25 +212,18 @@ fn name(app: &App, key: &str, curve: &Option<Pieces>) -> String {
     }
 }
 
-fn draw(
-    plot: &mut PlotUi<'_>,
-    colors: Colors,
-    names: &Names,
-    measured: Option<Pieces>,
-    predicted: Option<Pieces>,
-    band: &[Band],
-    high: Option<f64>,
-) {
-    for piece in band {
+fn draw(plot: &mut PlotUi<'_>, colors: Colors, names: &Names, shown: Shown) {
+    for piece in &shown.band {
         let area = FilledArea::new(names.interval.clone(), &piece.x, &piece.low, &piece.high);
         plot.add(area.fill_color(colors.interval).allow_hover(false));
     }
-    if let Some(high) = high {
+    if let Some(limit) = shown.limit {
         plot.hline(
-            HLine::new(names.limit.clone(), high)
+            HLine::new(names.limit.clone(), limit.high)
                 .color(colors.limit)
                 .width(1.5)
-                .style(LineStyle::dashed_loose()),
+                .style(LineStyle::dashed_loose())
+                .allow_hover(false),
         );
     }
     let mut lines = |curve: Option<Pieces>, name: &str, color: Color32, width: f32| {
@@ -184,17 +236,104 @@ fn draw(
             );
         }
     };
-    lines(measured, &names.measured, colors.measured, 1.6);
-    lines(predicted, &names.predicted, colors.predicted, 2.4);
+    lines(shown.measured, &names.measured, colors.measured, 1.6);
+    lines(shown.predicted, &names.predicted, colors.predicted, 2.4);
 }
 
 /// Says across the plot that this is no plant's data.
-fn watermark(ui: &Ui, response: &egui::Response, text: Option<&str>, colors: Colors) {
-    if let Some(text) = text {
-        let color = colors.uncertain.gamma_multiply(0.22);
-        let at = response.rect.center() + egui::vec2(20.0, response.rect.height() * 0.3);
-        ui.painter()
-            .text(at, Align2::CENTER_CENTER, text, tokens::strong(30.0), color);
+fn watermark(ui: &Ui, rect: Rect, text: &str, colors: Colors) {
+    let color = colors.uncertain.gamma_multiply(0.16);
+    let size = (rect.width() / 14.0).clamp(24.0, 64.0);
+    let galley = ui
+        .painter()
+        .layout_no_wrap(text.to_owned(), tokens::strong(size), color);
+    let at = rect.center() - galley.size() / 2.0;
+    let text = TextShape::new(at, galley, color).with_angle_and_anchor(-0.35, Align2::CENTER_CENTER);
+    ui.painter().with_clip_rect(rect).add(text);
+}
+
+/// What the limit is, at its line's end.
+fn limit_label(app: &App, ui: &Ui, transform: &PlotTransform, limit: &Limit, colors: Colors) {
+    let frame = *transform.frame();
+    let y = transform.position_from_point(&PlotPoint::new(0.0, limit.high)).y;
+    let args = [
+        ("limit", app.format().written(limit.high).into()),
+        ("span", app.format().span(limit.average_secs).into()),
+    ];
+    let text = app.texts.with("limit-label", &args);
+    let at = Pos2::new(frame.right() - 8.0, y - 2.0);
+    let painter = ui.painter().with_clip_rect(frame);
+    let galley = painter.layout_no_wrap(text, FontId::proportional(11.5), colors.limit);
+    let area = Align2::RIGHT_BOTTOM.anchor_size(at, galley.size());
+    painter.rect_filled(area.expand2(vec2(4.0, 0.0)), 3.0, colors.plot.gamma_multiply(0.85));
+    painter.galley(area.min, galley, colors.limit);
+}
+
+/// A line under the pointer, and beside it the values of the samples before it.
+fn cursor(app: &App, ui: &Ui, response: &egui::Response, transform: &PlotTransform, model: &Model) {
+    let Some(pointer) = response.hover_pos() else { return };
+    let colors = tokens::colors(ui);
+    let frame = *transform.frame();
+    let painter = ui.painter().with_clip_rect(frame);
+    painter.vline(pointer.x, frame.y_range(), Stroke::new(1.0, colors.faint));
+
+    let x = transform.value_from_position(pointer).x;
+    let start = app.curves.as_ref().map_or(0.0, |c| c.window.from.secs_f64());
+    let at = |curve: Option<&Curve>| curve.and_then(|c| curve::value_at(c, start, x));
+    let format = app.format();
+    let range = |value: Option<(f64, f64)>| match value {
+        None => "—".to_owned(),
+        Some((min, max)) if min < max => format!("{} … {}", format.value(min), format.value(max)),
+        Some((min, _)) => format.value(min),
+    };
+    let interval = at(app.curve(model.low)).zip(at(app.curve(model.high)));
+    let interval = range(interval.map(|(low, high)| (low.0, high.1)));
+    let time = Timestamp::from_secs_f64(x).format_in(&app.zone, &app.t("cursor-time"));
+    let mut rows = vec![(time, String::new(), ui.visuals().text_color())];
+    if let Some(measured) = model.measured {
+        rows.push((app.t("measured"), range(at(app.curve(measured))), colors.measured));
+    }
+    rows.push((app.t("predicted"), range(at(app.curve(model.value))), colors.predicted));
+    rows.push((app.t("interval"), interval, colors.faint));
+    readings(&painter, frame, pointer, &rows, colors);
+}
+
+/// Draws names and values in a box that stays beside the pointer and inside the plot.
+fn readings(painter: &egui::Painter, frame: Rect, pointer: Pos2, rows: &[(String, String, Color32)], colors: Colors) {
+    const ROW: f32 = 17.0;
+    let font = FontId::proportional(12.5);
+    let galleys: Vec<_> = rows
+        .iter()
+        .map(|(name, value, color)| {
+            let lay_out = |text: &String| painter.layout_no_wrap(text.clone(), font.clone(), *color);
+            (lay_out(name), lay_out(value))
+        })
+        .collect();
+    let gap = |value: f32| if value > 0.0 { 14.0 } else { 0.0 };
+    let width = galleys
+        .iter()
+        .map(|(name, value)| name.size().x + gap(value.size().x) + value.size().x)
+        .fold(0.0, f32::max);
+    let size = vec2(width + 16.0, ROW * rows.len() as f32 + 10.0);
+    let left = if pointer.x + 12.0 + size.x < frame.right() {
+        pointer.x + 12.0
+    } else {
+        pointer.x - 12.0 - size.x
+    };
+    let top = (pointer.y - size.y / 2.0).clamp(frame.top() + 4.0, (frame.bottom() - size.y - 4.0).max(frame.top()));
+    let area = Rect::from_min_size(Pos2::new(left, top), size);
+    painter.rect(
+        area,
+        4.0,
+        colors.panel.gamma_multiply(0.94),
+        Stroke::new(1.0, colors.line),
+        egui::StrokeKind::Inside,
+    );
+    for (place, (name, value)) in galleys.into_iter().enumerate() {
+        let y = area.top() + 5.0 + ROW * place as f32;
+        let at = Pos2::new(area.right() - 8.0 - value.size().x, y);
+        painter.add(Shape::galley(Pos2::new(area.left() + 8.0, y), name, colors.faint));
+        painter.add(Shape::galley(at, value, colors.faint));
     }
 }
 
@@ -214,174 +353,5 @@ fn navigate(app: &mut App, ui: &Ui, response: &egui::Response) {
                 .zoom(factor, f64::from(pointer.x - response.rect.left()) / width);
             app.window_changed();
         }
-    }
-}
-
-/// Marks at multiples of the step in the plant's own time.
-fn time_grid(input: &GridInput, step: f64, zone: &Zone) -> Vec<GridMark> {
-    let (from, to) = input.bounds;
-    if !(to - from).is_finite() || (to - from) / step > 1000.0 {
-        return Vec::new();
-    }
-    let offset = f64::from(zone.offset_secs(Timestamp::from_secs_f64(from)));
-    let first = ((from + offset) / step).ceil() * step - offset;
-    let marks = std::iter::successors(Some(first), |at| Some(at + step)).take_while(|at| *at <= to);
-    marks.map(|value| GridMark { value, step_size: step }).collect()
-}
-
-/// Is the stretch between two columns a gap? Measured by what is usual for this curve.
-fn usual_distance(curve: &Curve) -> f64 {
-    let mut distances: Vec<i64> = curve.offset_micros.windows(2).map(|w| w[1] - w[0]).collect();
-    distances.sort_unstable();
-    distances
-        .get(distances.len() / 2)
-        .map_or(f64::INFINITY, |d| *d as f64 / 1e6)
-}
-
-const GAP: f64 = 5.0;
-
-fn pieces(curve: &Curve, start: f64) -> Pieces {
-    let usual = usual_distance(curve);
-    let mut pieces: Vec<Vec<[f64; 2]>> = vec![Vec::new()];
-    let mut last = f64::NEG_INFINITY;
-    for (i, offset) in curve.offset_micros.iter().enumerate() {
-        let x = start + *offset as f64 / 1e6;
-        let (Some(&min), Some(&max)) = (curve.min.get(i), curve.max.get(i)) else {
-            break;
-        };
-        if min.is_nan() || x - last > GAP * usual {
-            pieces.push(Vec::new());
-        }
-        last = x;
-        if let (Some(piece), false) = (pieces.last_mut(), min.is_nan()) {
-            if max > min {
-                piece.push([x, min]);
-            }
-            piece.push([x, max]);
-        }
-    }
-    pieces.retain(|p| !p.is_empty());
-    // a single value between two gaps is a point; a line needs two
-    pieces.iter_mut().filter(|p| p.len() == 1).for_each(|p| p.push(p[0]));
-    Pieces {
-        pieces,
-        is_reduced: curve.is_reduced,
-    }
-}
-
-/// A piece of the interval without a gap.
-#[derive(Default)]
-struct Band {
-    x: Vec<f64>,
-    low: Vec<f64>,
-    high: Vec<f64>,
-}
-
-fn band(low: &Curve, high: &Curve, start: f64) -> Vec<Band> {
-    let usual = usual_distance(low);
-    let mut bands = vec![Band::default()];
-    let mut last = f64::NEG_INFINITY;
-    let columns = low
-        .offset_micros
-        .iter()
-        .zip(&low.min)
-        .zip(high.offset_micros.iter().zip(&high.max));
-    for ((offset, low), (other, high)) in columns {
-        let x = start + *offset as f64 / 1e6;
-        let is_whole = offset == other && !low.is_nan() && !high.is_nan();
-        if !is_whole || x - last > GAP * usual {
-            bands.push(Band::default());
-        }
-        last = x;
-        if let (Some(band), true) = (bands.last_mut(), is_whole) {
-            band.x.push(x);
-            band.low.push(*low);
-            band.high.push(*high);
-        }
-    }
-    bands.retain(|b| b.x.len() > 1);
-    bands
-}
-
-/// Least and greatest of everything that is drawn, with some room.
-fn bounds(curves: &[&Option<Pieces>], band: &[Band], limit: Option<f64>, window: (f64, f64)) -> (f64, f64) {
-    let points = curves
-        .iter()
-        .filter_map(|c| c.as_ref())
-        .flat_map(|c| c.pieces.iter().flatten());
-    let points = points.filter(|p| p[0] >= window.0 && p[0] <= window.1).map(|p| p[1]);
-    let edges = band.iter().flat_map(|b| b.low.iter().chain(&b.high)).copied();
-    let (low, high) = points
-        .chain(edges)
-        .chain(limit)
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
-            (low.min(v), high.max(v))
-        });
-    if low > high {
-        return (0.0, 100.0);
-    }
-    let room = ((high - low) * 0.08).max(0.5);
-    (low - room, high + room)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn curve(columns: &[(i64, f64, f64)]) -> Curve {
-        Curve {
-            offset_micros: columns.iter().map(|c| c.0 * 1_000_000).collect(),
-            min: columns.iter().map(|c| c.1).collect(),
-            max: columns.iter().map(|c| c.2).collect(),
-            mean: columns.iter().map(|c| c.1).collect(),
-            quality: vec![0; columns.len()],
-            is_reduced: false,
-        }
-    }
-
-    #[test]
-    fn a_column_without_a_value_breaks_the_curve() {
-        let c = curve(&[
-            (0, 1.0, 1.0),
-            (1, 2.0, 2.0),
-            (2, f64::NAN, f64::NAN),
-            (3, 4.0, 4.0),
-            (4, 5.0, 5.0),
-        ]);
-        let pieces = pieces(&c, 100.0).pieces;
-        assert_eq!(
-            pieces,
-            [vec![[100.0, 1.0], [101.0, 2.0]], vec![[103.0, 4.0], [104.0, 5.0]]]
-        );
-    }
-
-    #[test]
-    fn a_long_stretch_without_readings_breaks_it_and_a_usual_one_does_not() {
-        let c = curve(&[
-            (0, 1.0, 1.0),
-            (10, 1.0, 1.0),
-            (20, 1.0, 1.0),
-            (200, 1.0, 1.0),
-            (210, 1.0, 1.0),
-        ]);
-        assert_eq!(pieces(&c, 0.0).pieces.len(), 2);
-    }
-
-    #[test]
-    fn a_spike_within_a_column_stays_visible() {
-        let c = curve(&[(0, 1.0, 1.0), (1, 1.0, 999.0), (2, 1.0, 1.0)]);
-        let points: Vec<f64> = pieces(&c, 0.0).pieces.concat().iter().map(|p| p[1]).collect();
-        assert!(points.contains(&999.0) && points.iter().filter(|v| **v == 1.0).count() == 3);
-    }
-
-    #[test]
-    fn marks_lie_on_the_plants_own_hours() {
-        let zone = Zone::named("Asia/Kolkata").unwrap(); // five and a half hours
-        let input = GridInput {
-            bounds: (0.0, 7200.0),
-            base_step_size: 1.0,
-        };
-        let marks: Vec<f64> = time_grid(&input, 3600.0, &zone).iter().map(|m| m.value).collect();
-        assert_eq!(marks, [1800.0, 5400.0]);
     }
 }

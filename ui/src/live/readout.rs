@@ -1,7 +1,8 @@
 //! The numbers above the plot: measured, predicted, their difference, the limit.
 
+use super::plot::limit_of;
 use crate::{
-    App, format,
+    App,
     mark::{Mark, mark},
     tokens,
 };
@@ -45,12 +46,10 @@ pub fn row(app: &mut App, ui: &mut Ui) {
     let half = usable(newest(model.high))
         .zip(usable(predicted))
         .map(|(high, value)| high - value);
-    let limit = plant
-        .limits
-        .iter()
-        .find(|l| l.tag == model.value || Some(l.tag) == model.measured);
+    let limit = limit_of(&plant, model);
+    let format = app.format();
     ui.horizontal_top(|ui| {
-        let number = |v: Option<f64>| v.map_or_else(|| "—".to_owned(), format::value);
+        let number = |v: Option<f64>| v.map_or_else(|| "—".to_owned(), |v| format.value(v));
         if model.measured.is_some() {
             place(
                 ui,
@@ -60,7 +59,7 @@ pub fn row(app: &mut App, ui: &mut Ui) {
                 colors.measured,
             );
         }
-        let interval = half.map(|h| format!("± {}", format::value(h))).unwrap_or_default();
+        let interval = half.map(|h| format!("± {}", format.value(h))).unwrap_or_default();
         place(
             ui,
             app.t("predicted"),
@@ -68,11 +67,12 @@ pub fn row(app: &mut App, ui: &mut Ui) {
             interval,
             colors.predicted,
         );
-        if let (Some(p), Some(m)) = (usable(predicted), usable(measured)) {
+        if model.measured.is_some() {
+            let difference = usable(predicted).zip(usable(measured)).map(|(p, m)| p - m);
             place(
                 ui,
                 app.t("difference"),
-                format::signed(p - m),
+                difference.map_or_else(|| "—".to_owned(), |d| format.signed(d)),
                 String::new(),
                 ui.visuals().text_color(),
             );
@@ -80,8 +80,8 @@ pub fn row(app: &mut App, ui: &mut Ui) {
         if let Some(limit) = limit {
             let over = app
                 .texts
-                .with("limit-over", &[("span", format::span(limit.average_secs).into())]);
-            place(ui, over, format::value(limit.high), String::new(), colors.limit);
+                .with("limit-over", &[("span", format.span(limit.average_secs).into())]);
+            place(ui, over, format.written(limit.high), String::new(), colors.limit);
         }
     });
     alarms(app, ui);
@@ -112,8 +112,8 @@ fn alarms(app: &App, ui: &mut Ui) {
         let tag = plant.tags.get(limit.tag.index())?;
         let args = [
             ("tag", tag.name.as_str().to_owned().into()),
-            ("mean", format::value(alarm.mean).into()),
-            ("limit", format::value(limit.high).into()),
+            ("mean", app.format().value(alarm.mean).into()),
+            ("limit", app.format().written(limit.high).into()),
             ("unit", tag.unit.symbol().into()),
             ("since", alarm.since.format_in(&app.zone, "%H:%M:%S").into()),
         ];

@@ -2,7 +2,7 @@
 
 use super::{cut, title};
 use crate::{
-    App, format,
+    App,
     mark::{Mark, mark},
     tokens,
 };
@@ -31,13 +31,13 @@ pub fn list(app: &App, ui: &mut Ui) {
                     mark(ui, shape, color);
                     ui.label(RichText::new(app.t(key)).color(color));
                 });
-                ui.label(
-                    app.texts
-                        .with("source-readings", &[("count", format::count(source.readings).into())]),
-                );
+                ui.label(app.texts.with(
+                    "source-readings",
+                    &[("count", app.format().count(source.readings).into())],
+                ));
                 let errors = app
                     .texts
-                    .with("source-errors", &[("count", format::count(source.errors).into())]);
+                    .with("source-errors", &[("count", app.format().count(source.errors).into())]);
                 let color = if source.errors > 0 {
                     colors.uncertain
                 } else {

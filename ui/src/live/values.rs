@@ -2,7 +2,7 @@
 
 use super::{cut, title};
 use crate::{
-    App, format,
+    App,
     mark::{Mark, mark},
     tokens,
 };
@@ -26,10 +26,10 @@ pub fn table(app: &App, ui: &mut Ui) {
         .striped(true)
         .vscroll(false)
         .cell_layout(Layout::left_to_right(Align::Center))
-        .column(Column::exact(106.0))
-        .column(Column::exact(72.0))
-        .column(Column::exact(52.0))
-        .column(Column::exact(122.0))
+        .column(Column::exact(100.0))
+        .column(Column::exact(62.0))
+        .column(Column::exact(46.0))
+        .column(Column::exact(152.0))
         .column(Column::remainder())
         .header(tokens::ROW, |mut header| {
             let keys = [
@@ -57,14 +57,14 @@ pub fn table(app: &App, ui: &mut Ui) {
                 row.col(|ui| {
                     cut(ui, tag.name.as_str()).on_hover_text(description(app, tag));
                 });
-                row.col(|ui| right(ui, number(ui, newest, now)));
+                row.col(|ui| right(ui, number(app, ui, newest, now)));
                 row.col(|ui| {
                     cut(ui, RichText::new(tag.unit.symbol()).color(tokens::colors(ui).faint))
                         .on_hover_text(app.unit_label(tag));
                 });
                 row.col(|ui| quality(app, ui, newest));
                 row.col(|ui| {
-                    let age = newest.map(|n| format::span((now - n.time.secs_f64()).max(0.0)));
+                    let age = newest.map(|n| app.format().span((now - n.time.secs_f64()).max(0.0)));
                     right(
                         ui,
                         RichText::new(age.unwrap_or_default()).color(tokens::colors(ui).faint),
@@ -78,13 +78,13 @@ fn right(ui: &mut Ui, text: RichText) {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.label(text));
 }
 
-fn number(ui: &Ui, newest: Option<Newest>, now: f64) -> RichText {
+fn number(app: &App, ui: &Ui, newest: Option<Newest>, now: f64) -> RichText {
     let faint = tokens::colors(ui).faint;
     match newest.and_then(|n| Some((n, n.value?))) {
         None => RichText::new("—").color(faint),
         Some((n, value)) => {
             let is_old = now - n.time.secs_f64() > OLD;
-            let text = RichText::new(format::value(value));
+            let text = RichText::new(app.format().value(value));
             if is_old || n.status.quality() == Quality::Bad {
                 text.color(faint).strikethrough()
             } else {

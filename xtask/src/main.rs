@@ -36,12 +36,7 @@ fn task(args: &[String]) -> Result<ExitCode> {
     match task {
         "demo" => demo(rest)?,
         "test" => return suite::test(),
-        "check" => {
-            setup::desktop()?;
-            setup::wasm()?;
-            dist()?;
-            suite::check()?;
-        }
+        "check" => suite::check()?,
         "dist" => {
             setup::wasm()?;
             dist()?;

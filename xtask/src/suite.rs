@@ -11,9 +11,11 @@ use std::{
     process::{ExitCode, Stdio},
 };
 
-/// Formatting and lints, fast checks first; all of them before any test.
-const CHECKS: [&[&str]; 3] = [
-    &["fmt", "--all", "--check"],
+/// Needs nothing but the source, so it comes before everything.
+const FORMAT: &[&str] = &["fmt", "--all", "--check"];
+
+/// Need the interface, which the desktop program embeds.
+const LINTS: [&[&str]; 2] = [
     &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
     &[
         "clippy",
@@ -28,26 +30,30 @@ const CHECKS: [&[&str]; 3] = [
     ],
 ];
 
-/// Formatting, lints and the direction of dependencies; ends with the first that does not hold.
+/// Formatting, lints, direction of dependencies, licences; ends with the first that does not hold.
 pub fn check() -> Result<()> {
-    for check in CHECKS {
-        cargo(check)?;
-    }
-    cargo(&["test", "--package", "xtask", "--quiet"])
+    cargo(FORMAT)?;
+    cargo(&["test", "--package", "xtask", "--quiet"])?;
+    setup::desktop()?;
+    setup::wasm()?;
+    dist()?;
+    LINTS.iter().try_for_each(|lint| cargo(lint))
 }
 
 /// The whole suite. The last line printed is its count; a check that does not hold counts as a failed test.
 pub fn test() -> Result<ExitCode> {
+    let mut failures: Vec<String> = Vec::new();
+    let mut checked = |check: &[&str]| {
+        if let Err(error) = cargo(check) {
+            failures.push(format!("cargo {}: {error:#}", check.join(" ")));
+        }
+    };
+    checked(FORMAT);
     ensure!(setup::desktop()? && setup::peers()?, "the tests need these packages");
     setup::wasm()?;
     let python = setup::python()?;
     dist()?;
-    let mut failures: Vec<String> = Vec::new();
-    for check in CHECKS {
-        if let Err(error) = cargo(check) {
-            failures.push(format!("cargo {}: {error:#}", check.join(" ")));
-        }
-    }
+    LINTS.into_iter().for_each(checked);
     let mut command = cargo_command(&["test", "--workspace", "--no-fail-fast"]);
     say("cargo test --workspace --no-fail-fast");
     command.env("TURBINE_NOX_PYTHON", python).stdout(Stdio::piped());

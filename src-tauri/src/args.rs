@@ -16,6 +16,9 @@ pub struct Args {
     /// The plant file; without it a simulated turbine is shown.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// The simulated turbine, as without --config.
+    #[arg(long, conflicts_with = "config")]
+    pub demo: bool,
     /// A window of its own instead of the system's webview: for machines whose webview cannot draw.
     #[arg(long)]
     pub native: bool,

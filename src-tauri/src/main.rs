@@ -26,10 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: args::Args) -> Result<()> {
-    if let Some(is_well) = webview::restarted(&args)? {
-        anyhow::ensure!(is_well, "the program ended with an error");
-        return Ok(());
-    }
+    webview::restart_where_needed(&args)?;
     let running = running::Running::start(&args)?;
     let view = running.view();
     let running = Arc::new(Mutex::new(Some(running)));

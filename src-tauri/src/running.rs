@@ -19,7 +19,7 @@ impl Running {
     /// Starts what the arguments ask for.
     pub fn start(args: &Args) -> Result<Self> {
         match &args.config {
-            Some(path) => {
+            Some(path) if !args.demo => {
                 let plant = LoadedPlant::read(path)?;
                 let database = plant.database();
                 Ok(Self::Plant(Engine::start(Options {
@@ -29,7 +29,7 @@ impl Running {
                     listener: None,
                 })?))
             }
-            None => {
+            _ => {
                 let options = DemoOptions {
                     database: fresh_database()?,
                     speed: args.speed,

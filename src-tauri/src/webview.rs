@@ -48,19 +48,41 @@ pub fn run(port: ViewPort, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The switch of WebKitGTK that blank windows need on some graphics cards.
-const DMABUF: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
+/// The switches of WebKitGTK that some graphics cards need: the first for blank windows with NVIDIA's own driver, both where that is not enough.
+#[cfg(target_os = "linux")]
+const SWITCHES: [&str; 2] = ["WEBKIT_DISABLE_DMABUF_RENDERER", "WEBKIT_DISABLE_COMPOSITING_MODE"];
 
-/// With `--safe-rendering`: runs the program once more with WebKit's switch set, which has to be there before any thread starts.
-/// None: go on in this process.
-pub fn restarted(args: &Args) -> Result<Option<bool>> {
-    if !args.safe_rendering || args.native || std::env::var_os(DMABUF).is_some() {
-        return Ok(None);
+/// Runs the program anew with the switches set: they have to be there before any thread starts. Returns where none is needed.
+///
+/// # Errors
+/// When the system does not run the program anew.
+#[cfg(target_os = "linux")]
+pub fn restart_where_needed(args: &Args) -> Result<()> {
+    use std::{os::unix::process::CommandExt, path::Path, process::Command};
+    let wanted = match (args.native, args.safe_rendering) {
+        (true, _) => 0,
+        (_, true) => SWITCHES.len(),
+        _ => usize::from(Path::new("/proc/driver/nvidia/version").exists()),
+    };
+    let mut unset = SWITCHES[..wanted]
+        .iter()
+        .filter(|s| std::env::var_os(s).is_none())
+        .peekable();
+    if unset.peek().is_none() {
+        return Ok(());
     }
-    let status = std::process::Command::new(std::env::current_exe()?)
+    let error = Command::new(std::env::current_exe()?)
         .args(std::env::args_os().skip(1))
-        .env(DMABUF, "1")
-        .env("WEBKIT_DISABLE_COMPOSITING_MODE", "1")
-        .status()?;
-    Ok(Some(status.success()))
+        .envs(unset.map(|s| (s, "1")))
+        .exec();
+    Err(error.into())
+}
+
+/// No other system's webview needs it.
+///
+/// # Errors
+/// None.
+#[cfg(not(target_os = "linux"))]
+pub fn restart_where_needed(_args: &Args) -> Result<()> {
+    Ok(())
 }

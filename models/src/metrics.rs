@@ -1,8 +1,8 @@
 //! How far predictions are from what was measured.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-/// Figures of a comparison; bias = predicted − measured.
+/// Figures of a comparison; bias = predicted − measured. In JSON a figure that does not exist is null.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// Number of pairs.
@@ -11,16 +11,18 @@ pub struct Metrics {
     pub mae: f64,
     /// Root of the mean squared error.
     pub rmse: f64,
-    /// 1 − squared error / squared deviation of the measured values from their mean.
+    /// 1 − squared error / squared deviation of the measured values from their mean; NaN where those do not vary.
+    #[serde(deserialize_with = "null_is_nan")]
     pub r2: f64,
-    /// Pearson's correlation.
+    /// Pearson's correlation; NaN where measured or predicted values do not vary.
+    #[serde(deserialize_with = "null_is_nan")]
     pub r: f64,
     /// Mean of predicted − measured.
     pub bias: f64,
 }
 
 impl Metrics {
-    /// Compares predictions with measured values; none without pairs. `r2` and `r` are NaN where the values do not vary.
+    /// Compares predictions with measured values; none without pairs.
     pub fn of(predicted: &[f64], measured: &[f64]) -> Option<Self> {
         let n = predicted.len().min(measured.len());
         if n == 0 {
@@ -41,11 +43,15 @@ impl Metrics {
             n,
             mae: pairs().map(|(p, m)| (p - m).abs()).sum::<f64>() / count,
             rmse: (squared / count).sqrt(),
-            r2: 1.0 - squared / smm,
+            r2: if smm > 0.0 { 1.0 - squared / smm } else { f64::NAN },
             r: spm / (spp * smm).sqrt(),
             bias: pairs().map(|(p, m)| p - m).sum::<f64>() / count,
         })
     }
+}
+
+fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 #[cfg(test)]
@@ -61,6 +67,14 @@ mod tests {
         assert!((m.r2 - (1.0 - 2.0 / 4.75)).abs() < 1e-12);
         assert!((m.r - 5.75 / (8.75f64 * 4.75).sqrt()).abs() < 1e-12);
         assert!(Metrics::of(&[], &[]).is_none());
+    }
+
+    #[test]
+    fn figures_that_do_not_exist_survive_json() {
+        let m = Metrics::of(&[2.0, 2.0], &[1.0, 1.0]).unwrap();
+        assert!(m.r.is_nan() && m.r2.is_nan());
+        let back: Metrics = serde_json::from_slice(&serde_json::to_vec(&m).unwrap()).unwrap();
+        assert!(back.r.is_nan() && back.r2.is_nan() && back.bias == 1.0);
     }
 
     #[test]

@@ -115,6 +115,9 @@ pub enum TrainError {
         /// Rows without a missing value.
         complete: usize,
     },
+    /// The table contradicts itself.
+    #[error("the training table is not usable: {0}")]
+    Table(String),
     /// Settings or data.
     #[error(transparent)]
     Forest(#[from] ForestError),
@@ -129,9 +132,10 @@ struct Rows {
 
 impl Rows {
     fn complete(table: &TrainingTable) -> Self {
+        // the file holds f32: a number beyond it is as good as missing
         let is_number = |v: f64| (v as f32).is_finite();
         let complete: Vec<usize> = (0..table.measured.len())
-            .filter(|&i| table.measured[i].is_finite() && table.columns.iter().all(|c| is_number(c[i])))
+            .filter(|&i| is_number(table.measured[i]) && table.columns.iter().all(|c| is_number(c[i])))
             .collect();
         let pick = |values: &[f64]| complete.iter().map(|&i| values[i]).collect::<Vec<f64>>();
         let columns: Vec<Vec<f64>> = table.columns.iter().map(|c| pick(c)).collect();
@@ -192,6 +196,7 @@ pub fn train(table: &TrainingTable, options: &TrainOptions) -> Result<Trained, T
         .seed(options.seed)
         .threads(options.threads)
         .check()?;
+    check(table)?;
     let rows = Rows::complete(table);
     if rows.len() < FEWEST_ROWS {
         return Err(TrainError::TooFewRows {
@@ -250,6 +255,26 @@ pub fn train(table: &TrainingTable, options: &TrainOptions) -> Result<Trained, T
     Ok(Trained { model, fit_secs })
 }
 
+fn check(table: &TrainingTable) -> Result<(), TrainError> {
+    let names = &table.names;
+    let rows = table.measured.len();
+    let wrong = |message: String| Err(TrainError::Table(message));
+    if names.len() != table.columns.len() || names.len() != table.units.len() {
+        let (units, columns) = (table.units.len(), table.columns.len());
+        return wrong(format!("{} names, {units} units, {columns} columns", names.len()));
+    }
+    if let Some(i) = (0..names.len()).find(|&i| names[i].is_empty() || names[..i].contains(&names[i])) {
+        return wrong(format!(
+            "{:?} cannot be the name of input {i}: empty or taken",
+            names[i]
+        ));
+    }
+    match names.iter().zip(&table.columns).find(|(_, c)| c.len() != rows) {
+        Some((name, c)) => wrong(format!("{name} has {} rows, the target {rows}", c.len())),
+        None => Ok(()),
+    }
+}
+
 fn validate(
     rows: &Rows,
     scheme: Scheme,
@@ -259,7 +284,7 @@ fn validate(
     let border = n - (n as f64 * TEST_SHARE).round() as usize;
     let all: Vec<usize> = (0..n).collect();
     let (predicted, measured) = rows.test(&all[..border], &all[border..], params)?;
-    let interval = conformal(&predicted, &measured);
+    let interval = conformal(&predicted, &measured).unwrap_or_else(|| target_spread(&rows.measured));
     let chronological = Metrics::of(&predicted, &measured);
     let other = match scheme {
         Scheme::Chronological => None,
@@ -300,15 +325,17 @@ fn blocked(rows: &Rows, params: &ExtraTreesValidParams) -> Result<(Vec<f64>, Vec
 
 /// Split conformal (Papadopoulos et al. 2002): the ⌈(n + 1)·0.9⌉-th smallest absolute error, so that an exchangeable new row lies
 /// within with at least 90 %. Later years are not exchangeable with earlier ones: there it covers less, and the card says so.
-fn conformal(predicted: &[f64], measured: &[f64]) -> Interval {
+/// None with fewer than nine errors, of which no number promises 90 %.
+fn conformal(predicted: &[f64], measured: &[f64]) -> Option<Interval> {
     let mut errors: Vec<f64> = predicted.iter().zip(measured).map(|(p, m)| (p - m).abs()).collect();
     errors.sort_by(f64::total_cmp);
-    let place = (((errors.len() + 1) as f64 * COVERAGE).ceil() as usize).clamp(1, errors.len());
-    // above 0 always: an interval surrounds its prediction
-    Interval {
-        half_width: errors[place - 1].max(f64::from(f32::EPSILON)),
+    let place = ((errors.len() + 1) as f64 * COVERAGE).ceil() as usize;
+    let error = errors.get(place.checked_sub(1)?)?;
+    Some(Interval {
+        // above 0 always: an interval surrounds its prediction
+        half_width: error.max(f64::from(f32::EPSILON)),
         origin: IntervalOrigin::Conformal,
-    }
+    })
 }
 
 fn target_spread(measured: &[f64]) -> Interval {
@@ -322,69 +349,4 @@ fn target_spread(measured: &[f64]) -> Interval {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::tests::table;
-
-    fn options(scheme: Option<Scheme>) -> TrainOptions {
-        TrainOptions {
-            trees: 20,
-            validation: scheme,
-            ..TrainOptions::default()
-        }
-    }
-
-    #[test]
-    fn the_interval_covers_nine_tenths_of_rows_alike() {
-        let table = table(2000);
-        let model = train(&table, &options(Some(Scheme::Chronological))).unwrap().model;
-        let fresh = crate::model::tests::table(4000);
-        let inside = (2000..4000).filter(|&i| {
-            let p = model.predict(&[fresh.columns[0][i], fresh.columns[1][i], fresh.columns[2][i]]);
-            (p.lo..=p.hi).contains(&fresh.measured[i])
-        });
-        let share = inside.count() as f64 / 2000.0;
-        assert!((0.85..=0.97).contains(&share), "{share}");
-    }
-
-    #[test]
-    fn the_chronological_test_is_the_last_fifth() {
-        let mut table = table(100);
-        table.measured[80..].iter_mut().for_each(|v| *v += 100.0);
-        let trained = train(&table, &options(Some(Scheme::Chronological))).unwrap();
-        let validation = trained.model.training().validation.clone().unwrap();
-        assert_eq!(validation.metrics.n, 20);
-        assert!(validation.metrics.bias < -90.0, "{validation:?}");
-    }
-
-    #[test]
-    fn a_random_split_is_shown_beside_the_chronological_one() {
-        let trained = train(&table(200), &options(Some(Scheme::Random))).unwrap();
-        let validation = trained.model.training().validation.clone().unwrap();
-        assert_eq!((validation.scheme, validation.metrics.n), (Scheme::Random, 40));
-        assert_eq!(validation.chronological.unwrap().n, 40);
-        let trained = train(&table(200), &options(Some(Scheme::Blocked))).unwrap();
-        assert_eq!(trained.model.training().validation.clone().unwrap().metrics.n, 200);
-    }
-
-    #[test]
-    fn without_validation_the_interval_says_so() {
-        let model = train(&table(200), &options(None)).unwrap().model;
-        assert_eq!(model.interval().origin, IntervalOrigin::TargetSpread);
-        assert!(model.training().validation.is_none());
-    }
-
-    #[test]
-    fn incomplete_rows_are_left_out_and_counted() {
-        let mut table = table(100);
-        table.columns[1][3] = f64::NAN;
-        table.measured[50] = f64::NAN;
-        let model = train(&table, &options(None)).unwrap().model;
-        assert_eq!((model.training().rows, model.training().incomplete_rows), (98, 2));
-        table.measured.iter_mut().take(90).for_each(|v| *v = f64::NAN);
-        assert!(matches!(
-            train(&table, &options(None)),
-            Err(TrainError::TooFewRows { rows: 100, .. })
-        ));
-    }
-}
+mod tests;

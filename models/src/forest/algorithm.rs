@@ -76,7 +76,7 @@ impl ExtraTrees {
     /// Fits column-major inputs (`columns[feature][row]`) and targets.
     ///
     /// # Errors
-    /// [`ForestError`]: empty data, NaN, no threads.
+    /// [`ForestError`]: empty or uneven data, NaN, no threads, a forest too large.
     pub fn fit_columns(
         columns: &[&[f32]],
         targets: &[f64],
@@ -89,16 +89,28 @@ impl ExtraTrees {
                 inputs: columns.len(),
             });
         }
+        if let Some(input) = columns.iter().position(|c| c.len() != rows) {
+            return Err(ForestError::Uneven {
+                input,
+                rows: columns[input].len(),
+                expected: rows,
+            });
+        }
         let is_number = |row: usize| targets[row].is_finite() && columns.iter().all(|c| c[row].is_finite());
         if let Some(row) = (0..rows).find(|&row| !is_number(row)) {
             return Err(ForestError::NotANumber { row });
         }
+        let sample = grow::Sample::new(columns, targets);
         let grown: Vec<grow::Tree> = in_pool(params.threads, || {
             (0..params.trees as u64)
                 .into_par_iter()
-                .map(|tree| grow::tree(columns, targets, params, tree))
+                .map(|tree| grow::tree(&sample, params, tree))
                 .collect()
         })?;
+        let nodes = grown.iter().map(|t| t.nodes.len()).sum();
+        if u32::try_from(nodes).is_err() {
+            return Err(ForestError::TooLarge { nodes });
+        }
         Ok(Self::join(columns.len(), grown))
     }
 

@@ -21,6 +21,22 @@ pub enum ForestError {
         /// Inputs given.
         inputs: usize,
     },
+    /// An input with another number of rows than the target.
+    #[error("input {input} has {rows} rows, the target {expected}")]
+    Uneven {
+        /// The input, from 0.
+        input: usize,
+        /// Its rows.
+        rows: usize,
+        /// Rows of the target.
+        expected: usize,
+    },
+    /// More nodes than 32 bits count.
+    #[error("the trees have {nodes} nodes together, too many for one model; take fewer trees or larger leaves")]
+    TooLarge {
+        /// Nodes of all trees.
+        nodes: usize,
+    },
     /// NaN or an infinity among inputs or targets.
     #[error("row {row} holds a value that is no number")]
     NotANumber {

@@ -111,6 +111,43 @@ fn few_features_make_other_trees() {
 }
 
 #[test]
+fn a_useful_input_is_found_wherever_it_stands_among_many() {
+    let mut random = Random::new(8, 0);
+    let noise: Vec<Vec<f32>> = (0..30)
+        .map(|_| (0..200).map(|_| random.unit() as f32).collect())
+        .collect();
+    for place in [0, 11, 12, 29] {
+        let targets: Vec<f64> = noise[place].iter().map(|v| f64::from(v.round())).collect();
+        let forest = fit(&noise, &targets, ExtraTrees::params().trees(20));
+        let with = |value| {
+            let mut row = vec![0.5; 30];
+            row[place] = value;
+            forest.predict_row(&row)
+        };
+        assert!(
+            with(0.95) - with(0.05) > 0.7,
+            "input {place}: {} and {}",
+            with(0.05),
+            with(0.95)
+        );
+    }
+}
+
+#[test]
+fn inputs_that_never_vary_are_passed_over_until_one_does() {
+    let rising: Vec<f32> = (0..100).map(|i| i as f32).collect();
+    let mut columns = vec![vec![3.0; 100]; 6];
+    columns.push(rising.clone());
+    let targets: Vec<f64> = rising.iter().map(|v| f64::from(*v)).collect();
+    let forest = fit(
+        &columns,
+        &targets,
+        ExtraTrees::params().trees(4).max_features(MaxFeatures::Count(1)),
+    );
+    assert_eq!(forest.node_count(), 4 * 199);
+}
+
+#[test]
 fn linfas_traits_fit_and_predict() {
     let (columns, targets) = data(100);
     let records = Array2::from_shape_fn((100, 4), |(r, c)| f64::from(columns[c][r]));
@@ -133,6 +170,14 @@ fn bad_settings_and_data_are_refused() {
     assert!(matches!(
         ExtraTrees::fit_columns(&[], &[], &params),
         Err(ForestError::Empty { .. })
+    ));
+    assert!(matches!(
+        ExtraTrees::fit_columns(&[&[1.0, 2.0], &[1.0]], &[1.0, 2.0], &params),
+        Err(ForestError::Uneven {
+            input: 1,
+            rows: 1,
+            expected: 2
+        })
     ));
     let nan = ExtraTrees::fit_columns(&[&[1.0, f32::NAN]], &[1.0, 2.0], &params);
     assert!(matches!(nan, Err(ForestError::NotANumber { row: 1 })));

@@ -1,7 +1,8 @@
 //! The model file: named sections behind a table of contents, each with its CRC-32. All numbers little-endian.
 //!
 //! ```text
-//! "TNOXMDL1"   magic
+//! "TNOXMDL"    magic
+//! "1"          version of the format, one character
 //! u32          number of sections
 //! per section  name (16 bytes, zero-padded), u64 offset, u64 length, u32 CRC-32
 //! u32          CRC-32 of everything before
@@ -20,7 +21,10 @@ use crate::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-const MAGIC: &[u8; 8] = b"TNOXMDL1";
+const MAGIC: &[u8; 7] = b"TNOXMDL";
+const VERSION: u8 = b'1';
+/// Magic, version, number of sections.
+const HEAD: usize = MAGIC.len() + 1 + 4;
 const NAME: usize = 16;
 const ENTRY: usize = NAME + 8 + 8 + 4;
 const MOST_SECTIONS: usize = 64;
@@ -32,6 +36,15 @@ pub enum ModelError {
     /// Another kind of file.
     #[error("not a model file of this program")]
     NotAModel,
+    /// Of a later (or damaged) version of the format.
+    #[error(
+        "the model file has format version {found:?}; this program reads version {:?}",
+        char::from(VERSION)
+    )]
+    Version {
+        /// The version that stands there.
+        found: char,
+    },
     /// Cut short or changed.
     #[error("the model file is damaged: {0}")]
     Damaged(String),
@@ -47,6 +60,9 @@ pub enum ModelError {
     #[error("a model file holds at most 255 inputs, this model has {0}")]
     TooManyInputs(usize),
 }
+
+/// Name and content.
+type Section<'a> = (&'a [u8], &'a [u8]);
 
 #[derive(Serialize, Deserialize)]
 struct About {
@@ -104,14 +120,27 @@ impl Model {
         if forest.inputs != inputs.len() || envelope.inputs() != inputs.len() {
             return unusable("about", "another number of inputs than the forest or the envelope has");
         }
-        if inputs
-            .iter()
-            .any(|i| i.name.is_empty() || !i.min.is_finite() || !i.max.is_finite())
-        {
-            return unusable("about", "an input without a name or range");
-        }
         if !envelope.is_sound() {
             return unusable("envelope", "its numbers do not describe an envelope");
+        }
+        if let Some(i) = (0..inputs.len()).find(|&i| inputs[..i].iter().any(|before| before.name == inputs[i].name)) {
+            return unusable("about", &format!("two inputs are named {:?}", inputs[i].name));
+        }
+        if let Some(input) = inputs.iter().find(|i| i.name.is_empty()) {
+            return unusable("about", &format!("an input without a name, in {:?}", input.unit));
+        }
+        let ranges = inputs.iter().zip(envelope.min.iter().zip(&envelope.max));
+        if let Some((input, _)) = ranges
+            .into_iter()
+            .find(|(i, (min, max))| (i.min, i.max) != (**min, **max))
+        {
+            return unusable(
+                "about",
+                &format!("the range of {} is not that of the envelope", input.name),
+            );
+        }
+        if training.average_secs <= 0.0 || !training.average_secs.is_finite() {
+            return unusable("about", "the averaging time is not above 0");
         }
         if !(interval.half_width.is_finite() && interval.half_width > 0.0) {
             return unusable("interval", "its half width is not above 0");
@@ -134,7 +163,7 @@ fn json(section: &'static str, value: &impl Serialize) -> Result<Vec<u8>, ModelE
     })
 }
 
-fn section<'a>(sections: &[(&[u8], &'a [u8])], name: &'static str) -> Result<&'a [u8], ModelError> {
+fn section<'a>(sections: &[Section<'a>], name: &'static str) -> Result<&'a [u8], ModelError> {
     let found = sections
         .iter()
         .find(|(n, _)| *n == name.as_bytes())
@@ -145,7 +174,7 @@ fn section<'a>(sections: &[(&[u8], &'a [u8])], name: &'static str) -> Result<&'a
     })
 }
 
-fn parse<T: DeserializeOwned>(sections: &[(&[u8], &[u8])], name: &'static str) -> Result<T, ModelError> {
+fn parse<T: DeserializeOwned>(sections: &[Section<'_>], name: &'static str) -> Result<T, ModelError> {
     let data = section(sections, name)?;
     serde_json::from_slice(data).map_err(|e| ModelError::Unusable {
         section: name,
@@ -155,8 +184,9 @@ fn parse<T: DeserializeOwned>(sections: &[(&[u8], &[u8])], name: &'static str) -
 
 pub(super) fn assemble(sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
+    out.push(VERSION);
     out.extend((sections.len() as u32).to_le_bytes());
-    let mut offset = MAGIC.len() + 4 + sections.len() * ENTRY + 4;
+    let mut offset = HEAD + sections.len() * ENTRY + 4;
     for (name, data) in sections {
         let mut padded = [0; NAME];
         padded[..name.len()].copy_from_slice(name.as_bytes());
@@ -172,18 +202,23 @@ pub(super) fn assemble(sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// Names and contents of the sections, every byte of the file accounted for by a checksum.
-fn sections(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, ModelError> {
+fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>, ModelError> {
     let damaged = |message: &str| ModelError::Damaged(message.to_owned());
     let mut reader = Reader(bytes);
     if reader.take(MAGIC.len()) != Some(&MAGIC[..]) {
         return Err(ModelError::NotAModel);
+    }
+    match reader.u8() {
+        Some(VERSION) => {}
+        Some(found) => return Err(ModelError::Version { found: found.into() }),
+        None => return Err(damaged("it is cut short")),
     }
     let count = reader.u32().ok_or_else(|| damaged("it is cut short"))? as usize;
     if count > MOST_SECTIONS {
         return Err(damaged("its table of contents is not readable"));
     }
     let table = reader.take(count * ENTRY).ok_or_else(|| damaged("it is cut short"))?;
-    let head = MAGIC.len() + 4 + count * ENTRY;
+    let head = HEAD + count * ENTRY;
     if reader.u32() != Some(crc32fast::hash(&bytes[..head])) {
         return Err(damaged("the checksum of its table of contents is wrong"));
     }

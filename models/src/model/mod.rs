@@ -55,7 +55,7 @@ pub struct Interval {
 pub enum IntervalOrigin {
     /// Split conformal: the ⌈0.9·(n + 1)⌉-th smallest error on the chronological last fifth, by a forest that had not seen it.
     Conformal,
-    /// The model was not validated: 1.645 standard deviations of the target, which no forest is worse than.
+    /// Not validated, or on fewer than nine rows: 1.645 standard deviations of the target.
     TargetSpread,
 }
 
@@ -180,8 +180,9 @@ impl Model {
         let half = self.interval.half_width;
         Prediction {
             value,
-            lo: value - half,
-            hi: value + half,
+            // the value lies within, also where half a width is less than its last digit
+            lo: (value - half).min(value.next_down()),
+            hi: (value + half).max(value.next_up()),
             flag,
         }
     }

@@ -67,6 +67,33 @@ fn no_changed_or_missing_byte_goes_unnoticed() {
 }
 
 #[test]
+fn a_later_format_says_so() {
+    let mut bytes = small().to_bytes().unwrap();
+    bytes[7] = b'2';
+    let message = Model::from_bytes(&bytes).unwrap_err().to_string();
+    assert!(message.contains("format version '2'"), "{message}");
+    assert_eq!(Model::from_bytes(b"%PDF-1.7 and so on"), Err(ModelError::NotAModel));
+}
+
+#[test]
+fn a_crafted_description_is_refused() {
+    let model = small();
+    let refused = |change: fn(&mut Model), words: &str| {
+        let mut crafted = model.clone();
+        change(&mut crafted);
+        let message = Model::from_bytes(&crafted.to_bytes().unwrap()).unwrap_err().to_string();
+        assert!(message.contains(words), "{message}: not {words}");
+    };
+    refused(|m| m.inputs[1].name = "A".into(), "two inputs are named \"A\"");
+    refused(|m| m.inputs[1].name = String::new(), "without a name");
+    refused(|m| m.inputs[1].max = 7.0, "range of B");
+    refused(|m| m.training.average_secs = 0.0, "averaging time");
+    refused(|m| m.envelope.limit = f64::NAN, "envelope");
+    refused(|m| m.envelope.min.clear(), "number of inputs");
+    refused(|m| m.envelope.max.clear(), "envelope");
+}
+
+#[test]
 fn an_unknown_section_is_skipped() {
     let model = small();
     let mut parts = parts(&model);

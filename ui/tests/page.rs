@@ -249,3 +249,26 @@ fn a_refused_window_is_told_and_asked_for_again() {
     page.pass(2.0);
     assert!(!page.has("The engine refused"));
 }
+
+#[test]
+fn the_newest_values_are_inside_the_smallest_window() {
+    for language in Language::ALL {
+        let mut page = Page::open(State::Troubled, true, language);
+        page.harness.set_size(egui::vec2(1000.0, 620.0));
+        page.pass(1.0);
+        let (windows, _) = page.asked_in(1.0);
+        page.click("Pause");
+        page.click("8 h"); // the row now has a button more
+        let asked = page.peer.borrow().asked.clone();
+        let frozen = asked
+            .iter()
+            .filter_map(|r| if let Request::Window(w) = r { Some(w) } else { None });
+        for window in windows.iter().chain(frozen) {
+            assert!(
+                (300..500).contains(&window.width),
+                "the plot is {} pixels wide",
+                window.width
+            );
+        }
+    }
+}

@@ -27,7 +27,7 @@ const LABEL_HALF: f32 = 32.0;
 pub fn controls(app: &mut App, ui: &mut Ui) {
     let ctx = ui.ctx().clone();
     let now = app.now();
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         for span in SPANS {
             let is_chosen = (app.window.span - span).abs() < 0.5;
             if ui.selectable_label(is_chosen, app.format().span(span)).clicked() {

@@ -10,8 +10,10 @@ use domain::{Quality, TagId};
 use egui::{Color32, RichText, Ui};
 use view::Newest;
 
-/// Width of one number's place: it stays where it is while the number changes.
+/// Width of one number's place where there is room for it: it stays where it is while the number changes.
 const PLACE: f32 = 172.0;
+/// Places of a row.
+const PLACES: f32 = 4.0;
 
 /// Draws the row.
 pub fn row(app: &mut App, ui: &mut Ui) {
@@ -48,11 +50,14 @@ pub fn row(app: &mut App, ui: &mut Ui) {
         .map(|(high, value)| high - value);
     let limit = limit_of(&plant, model);
     let format = app.format();
+    // a row wider than its panel would push the plot's newest values out of the window
+    let width = ((ui.available_width() - (PLACES - 1.0) * ui.spacing().item_spacing.x) / PLACES).min(PLACE);
     ui.horizontal_top(|ui| {
         let number = |v: Option<f64>| v.map_or_else(|| "—".to_owned(), |v| format.value(v));
         if model.measured.is_some() {
             place(
                 ui,
+                width,
                 app.t("measured"),
                 number(usable(measured)),
                 String::new(),
@@ -62,6 +67,7 @@ pub fn row(app: &mut App, ui: &mut Ui) {
         let interval = half.map(|h| format!("± {}", format.value(h))).unwrap_or_default();
         place(
             ui,
+            width,
             app.t("predicted"),
             number(usable(predicted)),
             interval,
@@ -71,6 +77,7 @@ pub fn row(app: &mut App, ui: &mut Ui) {
             let difference = usable(predicted).zip(usable(measured)).map(|(p, m)| p - m);
             place(
                 ui,
+                width,
                 app.t("difference"),
                 difference.map_or_else(|| "—".to_owned(), |d| format.signed(d)),
                 String::new(),
@@ -81,18 +88,18 @@ pub fn row(app: &mut App, ui: &mut Ui) {
             let over = app
                 .texts
                 .with("limit-over", &[("span", format.span(limit.average_secs).into())]);
-            place(ui, over, format.written(limit.high), String::new(), colors.limit);
+            place(ui, width, over, format.written(limit.high), String::new(), colors.limit);
         }
     });
     alarms(app, ui);
 }
 
-fn place(ui: &mut Ui, name: String, number: String, more: String, color: Color32) {
-    ui.allocate_ui(egui::vec2(PLACE, 46.0), |ui| {
-        ui.set_min_width(PLACE);
+fn place(ui: &mut Ui, width: f32, name: String, number: String, more: String, color: Color32) {
+    ui.allocate_ui(egui::vec2(width, 46.0), |ui| {
+        ui.set_width(width);
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
-            ui.label(RichText::new(name).small().color(tokens::colors(ui).faint));
+            super::cut(ui, RichText::new(&name).small().color(tokens::colors(ui).faint)).on_hover_text(name);
             ui.horizontal(|ui| {
                 ui.label(RichText::new(number).font(tokens::strong(24.0)).color(color));
                 ui.label(RichText::new(more).color(color));

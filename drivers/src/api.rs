@@ -55,6 +55,17 @@ pub trait Sink: Send + Sync {
     fn state(&self, state: LinkState);
     /// Something went wrong; it is counted.
     fn error(&self, error: SourceError);
+    /// What the source sees of its own work.
+    fn observe(&self, observation: Observation);
+}
+
+/// What a source sees of its own work; kept as `sys.*` tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// A poll of all devices, or a question and its answer, took so long.
+    Latency(Duration),
+    /// So many bytes came from the device.
+    Received(u64),
 }
 
 /// A source's link.

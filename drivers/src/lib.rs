@@ -12,8 +12,8 @@ mod sample;
 mod serial;
 
 pub use api::{
-    AckToken, Batch, BoxFuture, CheckResult, Context, LinkState, Request, SetupError, Sink, Source, SourceError, Stop,
-    StopHandle, Stopped, now,
+    AckToken, Batch, BoxFuture, CheckResult, Context, LinkState, Observation, Request, SetupError, Sink, Source,
+    SourceError, Stop, StopHandle, Stopped, now,
 };
 pub use modbus::{codec, plan};
 

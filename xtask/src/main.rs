@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | check | dist | bench | audit`: everything a developer or a new user runs.
+//! `cargo xtask demo | test | check | dist | bench | trial | audit`: everything a developer or a new user runs.
 
 #[cfg(test)]
 mod architecture;
@@ -7,6 +7,7 @@ mod bench;
 mod run;
 mod setup;
 mod suite;
+mod trial;
 
 use anyhow::{Result, bail};
 use run::{cargo, target};
@@ -18,6 +19,7 @@ cargo xtask test            set everything up and run the whole test suite with 
 cargo xtask check           formatting, lints, the interface for wasm; no tests
 cargo xtask dist            build the interface into ui/dist
 cargo xtask bench NAME      store | forest: measure against competitors in one run
+cargo xtask trial NAME [--quick]   a reliability trial in full, with the release build: r5_ | r6_ | … (docs/RELIABILITY.md)
 cargo xtask audit [--db DIR]   licences and known vulnerabilities of all dependencies (DIR: a copy of the advisory database)";
 
 fn main() -> ExitCode {
@@ -42,6 +44,7 @@ fn task(args: &[String]) -> Result<ExitCode> {
             dist()?;
         }
         "bench" => bench::run(rest)?,
+        "trial" => trial::run(rest)?,
         "audit" => audit::run(rest)?,
         _ => bail!("which task?\n{USAGE}"),
     }

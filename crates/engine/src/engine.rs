@@ -113,6 +113,8 @@ impl Engine {
             readings: 0,
             errors: 0,
             last_error: None,
+            received_bytes: 0,
+            latency: None,
         });
         let shared = Arc::new(Shared::new(
             tags.len(),

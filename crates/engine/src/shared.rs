@@ -2,7 +2,11 @@
 
 use crate::event::{Event, Listener};
 use domain::Frame;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use drivers::Observation;
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use view::{LinkState, Newest, Recording};
 
 /// State that several threads read and write, for moments only.
@@ -48,6 +52,10 @@ pub struct SourceSummary {
     pub errors: u64,
     /// The last thing that went wrong.
     pub last_error: Option<String>,
+    /// Bytes that came from the device.
+    pub received_bytes: u64,
+    /// How long the last poll, or the last answer, took.
+    pub latency: Option<Duration>,
 }
 
 /// What a run did.
@@ -124,6 +132,16 @@ impl Shared {
         source.errors += 1;
         tracing::warn!(source = source.id, "{message}");
         source.last_error = Some(message);
+    }
+
+    /// A source saw something of its own work.
+    pub fn observed(&self, source: usize, observation: Observation) {
+        if let Some(source) = self.lock().sources.get_mut(source) {
+            match observation {
+                Observation::Latency(latency) => source.latency = Some(latency),
+                Observation::Received(bytes) => source.received_bytes += bytes,
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where a source puts its batches: the bounded channel to the writer, and the counters.
 
 use crate::{shared::Shared, writer::Message};
-use drivers::{Batch, BoxFuture, LinkState, Sink, SourceError, Stopped};
+use drivers::{Batch, BoxFuture, LinkState, Observation, Sink, SourceError, Stopped};
 use std::sync::Arc;
 use store::StreamId;
 use tokio::sync::mpsc;
@@ -48,5 +48,9 @@ impl Sink for EngineSink {
 
     fn error(&self, error: SourceError) {
         self.shared.source_failed(self.source, error.to_string());
+    }
+
+    fn observe(&self, observation: Observation) {
+        self.shared.observed(self.source, observation);
     }
 }

@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
 use domain::{PlantFile, Reason, Sample, Status, Timestamp};
-use drivers::{AckToken, Batch, BoxFuture, Context, LinkState, Sink, Source, SourceError, Stop, StopHandle, Stopped};
+use drivers::{
+    AckToken, Batch, BoxFuture, Context, LinkState, Observation, Sink, Source, SourceError, Stop, StopHandle, Stopped,
+};
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -14,6 +16,7 @@ pub struct Record {
     pub samples: Vec<(Timestamp, Sample)>,
     pub errors: Vec<SourceError>,
     pub states: Vec<LinkState>,
+    pub observations: Vec<Observation>,
     pub tokens: Vec<AckToken>,
 }
 
@@ -74,6 +77,10 @@ impl Sink for Recorder {
 
     fn error(&self, error: SourceError) {
         self.read(|r| r.errors.push(error));
+    }
+
+    fn observe(&self, observation: Observation) {
+        self.record.lock().unwrap().observations.push(observation);
     }
 }
 

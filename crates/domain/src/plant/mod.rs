@@ -5,7 +5,6 @@
 
 mod address;
 mod parse;
-mod points_csv;
 mod source;
 mod table;
 

@@ -1,6 +1,7 @@
 //! Register maps as CSV beside the plant file: the heading holds the keys of `[[source.point]]`.
 
-use super::{Problem, parse::PointText};
+use super::modbus::PointText;
+use crate::plant::Problem;
 
 const KEYS: [&str; 8] = ["tag", "unit_id", "address", "type", "order", "scale", "offset", "unit"];
 

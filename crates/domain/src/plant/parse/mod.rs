@@ -1,0 +1,141 @@
+//! From the text of a plant file to [`PlantFile`]: one module a table.
+
+mod export;
+mod head;
+mod modbus;
+mod model;
+mod mqtt;
+mod points_csv;
+mod port;
+mod scale;
+mod secret;
+mod serial;
+mod source;
+mod tag;
+
+use super::{
+    Place, PlantError, PlantFile, Problem, ReadBeside, Source,
+    table::{Table, Text},
+};
+use crate::Tag;
+
+type Result<T, E = Problem> = std::result::Result<T, E>;
+
+/// The version of the plant file's grammar.
+const SCHEMA: u64 = 1;
+
+pub(super) fn plant_file(text: &str, file: &str, beside: ReadBeside<'_>) -> Result<PlantFile, PlantError> {
+    let text = Text { file, text };
+    let document = text.parse()?;
+    let root = Table::root(&text, &document);
+    let mut problems = Vec::new();
+
+    // the schema first: a file of another version would give a hundred other problems
+    let schema = root.require("schema").map_err(|p| Problem { line: 1, ..p })?;
+    if schema.integer(0..=u64::MAX)? != SCHEMA {
+        let shown = schema.shown();
+        return Err(schema
+            .problem(format!("`schema` is {shown}; this program knows schema {SCHEMA}"))
+            .into());
+    }
+    let tag_tables = root.tables("tag")?;
+    let tags = collect(&tag_tables, &mut problems, tag::tag);
+    problems.extend(duplicates(&tag_tables, &tags, |t| t.name.as_str().to_owned(), "tag"));
+
+    if !problems.is_empty() {
+        // everything below refers to tags: a tag that is refused would be told again at every place that names it
+        return Err(PlantError(problems));
+    }
+
+    let plant_table = root.table("plant")?.ok_or_else(|| Problem {
+        line: 1,
+        ..root.problem("the table [plant] is missing")
+    })?;
+    let plant = take(head::plant(&plant_table, &tags), &mut problems);
+    let store_path = take(head::store_path(&root), &mut problems);
+    let source_tables = root.tables("source")?;
+    let sources = collect(&source_tables, &mut problems, |table| {
+        source::source(table, &tags, beside, file)
+    });
+    problems.extend(duplicates(&source_tables, &sources, |s| s.id.clone(), "source"));
+    problems.extend(tags_given_twice(&tags, &sources));
+    let models = collect(&root.tables("model")?, &mut problems, |table| {
+        model::model(table, &tags)
+    });
+    let limits = collect(&root.tables("limit")?, &mut problems, |table| {
+        model::limit(table, &tags, &models)
+    });
+    let postgres = take(export::postgres(&root), &mut problems).flatten();
+    problems.extend(root.refuse_unknown_keys().err());
+
+    problems.sort_by_key(|p| p.line);
+    match (plant, store_path) {
+        (Some((name, turbine, timezone, running_when)), Some(store_path)) if problems.is_empty() => Ok(PlantFile {
+            name,
+            turbine,
+            timezone,
+            running_when,
+            store_path,
+            tags,
+            sources,
+            models,
+            limits,
+            postgres,
+        }),
+        _ => Err(PlantError(problems)),
+    }
+}
+
+/// The value, or the problem put with the others.
+fn take<T>(result: Result<T>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|p| problems.push(p)).ok()
+}
+
+/// Reads each table of an array, and refuses the keys that were not asked for.
+fn collect<T>(tables: &[Table<'_>], problems: &mut Vec<Problem>, read: impl Fn(&Table<'_>) -> Result<T>) -> Vec<T> {
+    let whole = |table: &Table<'_>| {
+        let item = read(table)?;
+        table.refuse_unknown_keys()?;
+        Ok(item)
+    };
+    tables.iter().filter_map(|table| take(whole(table), problems)).collect()
+}
+
+fn duplicates<T>(tables: &[Table<'_>], items: &[T], key: impl Fn(&T) -> String, what: &str) -> Vec<Problem> {
+    if tables.len() != items.len() {
+        return Vec::new(); // some were refused: places no longer match, and there is something to mend anyway
+    }
+    let mut seen = std::collections::HashSet::new();
+    let twice = |(table, item): (&Table<'_>, &T)| {
+        let key = key(item);
+        (!seen.insert(key.clone())).then(|| table.problem(format!("{what} {key:?} stands twice in this file")))
+    };
+    tables.iter().zip(items).filter_map(twice).collect()
+}
+
+fn tags_given_twice(tags: &[Tag], sources: &[Source]) -> Vec<Problem> {
+    let mut given = std::collections::HashMap::new();
+    let mut problems = Vec::new();
+    for source in sources {
+        for tag in source.fixed_tags() {
+            if let Some(first) = given.insert(tag, &source.id) {
+                let Place { file, line } = source.place.clone();
+                let message = format!(
+                    "tag {:?} is already given by source {first:?}",
+                    tags[tag.index()].name.as_str()
+                );
+                problems.push(Problem { file, line, message });
+            }
+        }
+    }
+    problems
+}
+
+impl From<Problem> for Place {
+    fn from(problem: Problem) -> Self {
+        Self {
+            file: problem.file,
+            line: problem.line,
+        }
+    }
+}

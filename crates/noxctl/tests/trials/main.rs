@@ -1,0 +1,27 @@
+//! Reliability trials: the real program, real peers, faults at random. `cargo test` runs each in its quick form;
+//! `cargo xtask trial NAME` in full, with the release build, and prints the figures of docs/RELIABILITY.md.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a trial ends with the first thing that is wrong, and tells its figures"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+/// `quick` in the suite, `full` when the trial is made for the record.
+fn scaled<T>(quick: T, full: T) -> T {
+    if std::env::var_os("TURBINE_NOX_TRIAL").is_some_and(|v| v == "full") {
+        full
+    } else {
+        quick
+    }
+}
+
+/// One line of docs/RELIABILITY.md.
+fn report(trial: &str, result: &str) {
+    eprintln!("{trial}: {result}");
+}

@@ -15,7 +15,7 @@ use std::{
 use ui::native::InProcess;
 
 fn main() -> ExitCode {
-    start_logging();
+    engine::logging::start("warn");
     match run(args::Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -61,15 +61,6 @@ fn end_on_signal(running: Arc<Mutex<Option<running::Running>>>) -> Result<()> {
         std::process::exit(code);
     })?;
     Ok(())
-}
-
-fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
 }
 
 /// The window's icon; a window without one is a window all the same.

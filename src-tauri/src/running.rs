@@ -22,6 +22,9 @@ impl Running {
             Some(path) if !args.demo => {
                 let plant = LoadedPlant::read(path)?;
                 let database = plant.database();
+                if let Err(error) = engine::logging::to_file(&engine::logging::file_of(&database)) {
+                    tracing::warn!("no log is kept: {error}");
+                }
                 Ok(Self::Plant(Engine::start(Options {
                     plant,
                     database,

@@ -197,6 +197,13 @@ impl App {
             match update {
                 Update::Plant(plant) => {
                     self.zone = Zone::named(&plant.timezone).unwrap_or_else(Zone::utc);
+                    if plant.models.get(self.model).is_none() {
+                        self.model = 0;
+                    }
+                    if self.plant.as_ref().is_some_and(|p| p.revision != plant.revision) {
+                        self.curves = None; // tags of another plant file
+                        self.window_changed();
+                    }
                     self.plant = Some(plant);
                 }
                 Update::Live(live) => {
@@ -223,7 +230,8 @@ impl App {
 
     fn ask(&mut self, clock: f64) {
         if self.asked_live.is_none_or(|at| clock - at > LOST_AFTER) && clock >= self.next_live {
-            if self.plant.is_none() {
+            let is_in_force = |p: &view::Plant| self.live.as_ref().is_none_or(|live| live.revision == p.revision);
+            if !self.plant.as_ref().is_some_and(is_in_force) {
                 self.link.send(Request::Plant);
             }
             self.link.send(Request::Live);

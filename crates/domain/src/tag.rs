@@ -4,7 +4,7 @@ use crate::unit::{Basis, Unit};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
-/// A tag's name: `[A-Za-z0-9_-]{1,64}`, or the program's own `sys.…`.
+/// A tag's name: `[A-Za-z0-9_-]{1,64}`, or the program's own `sys.…` (up to 96).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TagName(Arc<str>);
@@ -12,13 +12,23 @@ pub struct TagName(Arc<str>);
 /// Reserved for the program's own tags.
 pub const SYSTEM_PREFIX: &str = "sys.";
 
+/// Longest name of a plant's tag.
+const LONGEST: usize = 64;
+/// Longest name of the program's own tags: they hold the name of a source.
+const LONGEST_SYSTEM: usize = 96;
+
 impl TagName {
     /// The name, if it is well formed.
     pub fn new(name: &str) -> Option<Self> {
         let rest = name.strip_prefix(SYSTEM_PREFIX).unwrap_or(name);
         let plain =
             |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || (name.len() > rest.len() && c == '.');
-        ((1..=64).contains(&name.len()) && !rest.is_empty() && rest.chars().all(plain)).then(|| Self(name.into()))
+        let longest = if name.len() > rest.len() {
+            LONGEST_SYSTEM
+        } else {
+            LONGEST
+        };
+        ((1..=longest).contains(&name.len()) && !rest.is_empty() && rest.chars().all(plain)).then(|| Self(name.into()))
     }
 
     /// The text of the name.
@@ -86,6 +96,10 @@ pub enum Origin {
     Measured,
     /// The inference worker.
     Predicted,
+    /// The program itself: `sys.…`.
+    System,
+    /// Nobody any more: it stood in an earlier plant file of this run and only keeps its number.
+    Retired,
 }
 
 /// A named value of the plant, with its unit and what is plausible.
@@ -105,8 +119,23 @@ pub struct Tag {
     pub max: Option<f64>,
     /// How late the value is at the instrument, in seconds.
     pub lag_secs: f64,
-    /// Measured or predicted.
+    /// Who gives it its values.
     pub origin: Origin,
+}
+
+/// Puts a tag into a list of tags whose places are their numbers: over the one of the same name, else at the end. Gives its
+/// number.
+pub fn take_up(tags: &mut Vec<Tag>, tag: Tag) -> TagId {
+    match tags.iter().position(|t| t.name == tag.name) {
+        Some(place) => {
+            tags[place] = tag;
+            TagId(place as u32)
+        }
+        None => {
+            tags.push(tag);
+            TagId(tags.len() as u32 - 1)
+        }
+    }
 }
 
 impl Tag {

@@ -50,7 +50,11 @@ impl Demo {
         .map_err(LoadError::Refused)?;
         let folder = options.database.parent().map(PathBuf::from).unwrap_or_default();
         let engine = Engine::start(Options {
-            plant: LoadedPlant { plant, folder },
+            plant: LoadedPlant {
+                plant,
+                folder,
+                file: None,
+            },
             database: options.database,
             is_demo: true,
             listener: options.listener,

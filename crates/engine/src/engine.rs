@@ -2,32 +2,37 @@
 
 use crate::{
     event::{Event, Listener},
-    inference,
-    limits::LimitMonitor,
+    inference::{self, Orders},
     loaded::{LoadError, LoadedPlant},
+    observer::{Observer, OwnTags},
     predictor::Predictor,
-    shared::{Shared, SourceSummary, Summary},
-    sink::EngineSink,
+    prepared::{self, Prepared},
+    reload::{ReloadError, Watch},
+    roster::Roster,
+    shared::{Shared, Summary},
+    sources::{self, Running},
     view_port::ViewPort,
-    writer::{Message, WriterThread},
+    writer::{Change, Message, WriterThread},
 };
-use domain::{Tag, TagId, TagName};
-use drivers::{Context, Source, Stop, StopHandle};
+use drivers::{Stop, StopHandle};
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, mpsc::sync_channel},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{RecvTimeoutError, sync_channel},
+    },
     thread::{Builder, JoinHandle},
     time::Duration,
 };
-use store::{Description, ModelId, StoreError, StreamDescription, StreamId, Writer};
-use tokio::{runtime::Runtime, sync::mpsc, task::JoinSet};
+use store::{StoreError, Writer};
+use tokio::{runtime::Runtime, sync::mpsc};
 
 /// Batches that may wait for the writer; then sources wait.
 const WRITER_QUEUE: usize = 1024;
 /// Frames that may wait for the worker; then predictions are left out and counted.
 const WORKER_QUEUE: usize = 4096;
-/// How long sources may take to end; what they hold after that is not acknowledged and comes again.
-const SOURCES_END: Duration = Duration::from_secs(3);
+/// How long the writer may take to take up a changed plant: the disk may refuse for a while.
+const CHANGE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What to run.
 pub struct Options {
@@ -60,6 +65,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A unit of the program's own.
+    #[error(transparent)]
+    Unit(#[from] domain::unit::ConversionError),
     /// A thread or the runtime.
     #[error("the system gives no thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -69,17 +77,36 @@ pub enum StartError {
 pub struct Engine {
     runtime: Runtime,
     stop: StopHandle,
-    sources: JoinSet<()>,
-    writer_sender: mpsc::Sender<Message>,
     writer: JoinHandle<Result<(), StoreError>>,
     worker: JoinHandle<()>,
+    watch: Option<Watch>,
+    core: Arc<Core>,
+}
+
+/// What a changed plant file changes, and what is needed for it.
+pub(crate) struct Core {
+    handle: tokio::runtime::Handle,
+    state: Mutex<InForce>,
     shared: Arc<Shared>,
-    database: PathBuf,
+    orders: Arc<Orders>,
+    own_tags: Arc<Mutex<OwnTags>>,
     view: ViewPort,
+    database: PathBuf,
+    is_demo: bool,
+}
+
+/// The plant as it is in force.
+struct InForce {
+    loaded: LoadedPlant,
+    roster: Roster,
+    running: Vec<Running>,
+    /// Taken away when the engine stops.
+    writer: Option<mpsc::Sender<Message>>,
 }
 
 impl Engine {
-    /// Starts everything. The caller's thread returns at once; sources connect in the background.
+    /// Starts everything. The caller's thread returns at once; sources connect in the background. A plant that is a file is
+    /// watched: when the file changes, what it changes is taken up.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then.
@@ -90,38 +117,11 @@ impl Engine {
             is_demo,
             listener,
         } = options;
-        let mut tags = loaded.plant.tags.clone();
-        let predictors = loaded
-            .plant
-            .models
-            .iter()
-            .map(|binding| Predictor::load(&loaded, binding, &mut tags));
-        let predictors = predictors.collect::<Result<Vec<_>, _>>()?;
-        let sources = sources(&loaded, &tags)?;
-
-        let store = Writer::open(&database, &description(&loaded, &tags, &predictors))?;
+        let mut prepared = Prepared::new(&loaded, Roster::new())?;
+        let store = Writer::open(&database, &prepared.roster.description(&loaded.plant))?;
         let database = std::path::absolute(store.path()).unwrap_or_else(|_| database.clone());
-        let plant = describe(&loaded, &tags, &predictors, is_demo, &database);
-        let limits = plant.limits.iter().map(|limit| {
-            let name = tags[limit.tag.index()].name.clone();
-            LimitMonitor::new(limit.tag, name, limit.high, limit.average_secs)
-        });
-        let summaries = loaded.plant.sources.iter().map(|source| SourceSummary {
-            id: source.id.clone(),
-            kind: source.kind_name(),
-            state: view::LinkState::Connecting,
-            readings: 0,
-            errors: 0,
-            last_error: None,
-            received_bytes: 0,
-            latency: None,
-        });
-        let shared = Arc::new(Shared::new(
-            tags.len(),
-            summaries.collect(),
-            plant.limits.len(),
-            listener,
-        ));
+        let shared = Arc::new(Shared::new(listener));
+        shared.lock().newest.resize(prepared.roster.tags().len(), None);
         check_integrity_in_background(&database)?;
 
         let (writer_sender, inbox) = mpsc::channel(WRITER_QUEUE);
@@ -130,52 +130,69 @@ impl Engine {
             store,
             inbox,
             worker: Some(to_worker),
-            limits: limits.collect(),
+            limits: std::mem::take(&mut prepared.limits),
             shared: shared.clone(),
+            records: Vec::new(),
         };
         let writer = Builder::new().name("writer".into()).spawn(move || thread.run())?;
-        let first_prediction = loaded.plant.sources.len() as u32;
-        let streams = (first_prediction..).map(StreamId);
-        let predictors: Vec<_> = streams.zip(predictors).collect();
-        let (sender, worker_shared) = (writer_sender.clone(), shared.clone());
+        let orders = Arc::new(Orders::default());
+        let (own_orders, sender, worker_shared) = (orders.clone(), writer_sender.clone(), shared.clone());
         let worker = Builder::new()
             .name("inference".into())
-            .spawn(move || inference::run(worker_inbox, predictors, sender, worker_shared))?;
+            .spawn(move || inference::run(worker_inbox, own_orders, sender, worker_shared))?;
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("drivers")
             .enable_all()
             .build()?;
+        let view = ViewPort::new(
+            prepared.view(&loaded, &database, is_demo, 0),
+            shared.clone(),
+            database.clone(),
+        );
         let (stop, stopped) = Stop::new();
-        let mut running = JoinSet::new();
-        for (place, source) in sources.into_iter().enumerate() {
-            let sink = EngineSink {
-                source: place,
-                stream: StreamId(place as u32),
-                writer: writer_sender.clone(),
-                shared: shared.clone(),
-            };
-            running.spawn_on(source.run(Arc::new(sink), stopped.clone()), runtime.handle());
-        }
-        let view = ViewPort::new(plant, shared.clone(), database.clone());
-        shared.tell(Event::Ready);
+        let own_tags = Arc::new(Mutex::new(OwnTags::default()));
+        let observer = Observer {
+            tags: own_tags.clone(),
+            stream: prepared.roster.own_stream(),
+            writer: writer_sender.clone(),
+            shared: shared.clone(),
+            orders: orders.clone(),
+        };
+        runtime.spawn(observer.run(stopped));
+        let file = loaded.file.clone();
+        let core = Arc::new(Core {
+            handle: runtime.handle().clone(),
+            state: Mutex::new(InForce {
+                loaded,
+                roster: Roster::new(),
+                running: Vec::new(),
+                writer: Some(writer_sender),
+            }),
+            shared,
+            orders,
+            own_tags,
+            view,
+            database,
+            is_demo,
+        });
+        core.lock().put_to_work(&core, prepared);
+        let watch = file.map(|file| Watch::start(file, core.clone())).transpose()?;
+        core.shared.tell(Event::Ready);
         Ok(Self {
             runtime,
             stop,
-            sources: running,
-            writer_sender,
             writer,
             worker,
-            shared,
-            database,
-            view,
+            watch,
+            core,
         })
     }
 
     /// Where interfaces ask.
     pub fn view(&self) -> ViewPort {
-        self.view.clone()
+        self.core.view.clone()
     }
 
     /// Has the writer ended by itself, because the database can no longer be written?
@@ -187,31 +204,128 @@ impl Engine {
     ///
     /// # Errors
     /// [`StoreError`] when the last readings could not be written.
-    pub fn stop(mut self) -> Result<Summary, StoreError> {
-        // a source that ends says so; the summary tells how it fared while it ran
-        let links: Vec<_> = self.shared.lock().sources.iter().map(|s| s.state).collect();
-        self.stop.stop();
-        let sources = &mut self.sources;
-        let ended = self.runtime.block_on(async {
-            tokio::time::timeout(SOURCES_END, async { while sources.join_next().await.is_some() {} }).await
-        });
-        if ended.is_err() {
-            tracing::error!("a source did not end in time; what it held is not acknowledged");
+    pub fn stop(self) -> Result<Summary, StoreError> {
+        if let Some(watch) = self.watch {
+            watch.stop();
         }
+        // a source that ends says so; the summary tells how it fared while it ran
+        let links: Vec<_> = self.core.shared.lock().sources.iter().map(|s| s.state).collect();
+        self.stop.stop();
+        let (running, writer) = {
+            let mut state = self.core.lock();
+            (std::mem::take(&mut state.running), state.writer.take())
+        };
+        sources::stop(running, self.runtime.handle());
         // the runtime goes first: no source may hold the writer's channel open
         self.runtime.shutdown_timeout(Duration::from_millis(200));
-        let _ = self.writer_sender.blocking_send(Message::SourcesEnded);
-        drop(self.writer_sender);
+        if let Some(writer) = writer {
+            let _ = writer.blocking_send(Message::SourcesEnded);
+        }
         join(self.worker);
         let result = join(self.writer).unwrap_or(Ok(()));
-        let mut summary = summary(&self.shared, self.database);
+        let mut summary = summary(&self.core.shared, self.core.database.clone());
         summary
             .sources
             .iter_mut()
             .zip(links)
             .for_each(|(source, link)| source.state = link);
-        self.shared.tell(Event::Stopped);
+        summary.sources.retain(|source| !source.is_retired);
+        self.core.shared.tell(Event::Stopped);
         result.map(|()| summary)
+    }
+}
+
+impl Core {
+    /// Takes up the plant file as it is now on the disk: what did not change goes on, a file that cannot be used changes
+    /// nothing. What came of it is an event.
+    pub fn reload(self: &Arc<Self>, file: &Path) {
+        let mut state = self.lock();
+        match self.try_reload(&mut state, file) {
+            Ok(changes) => {
+                self.shared.lock().refused = None;
+                if !changes.is_empty() {
+                    let changes = changes.join("; ");
+                    self.shared.tell(Event::Configured { changes });
+                }
+            }
+            Err(error) => {
+                let message = error.to_string();
+                self.shared.lock().refused = Some(message.clone());
+                self.shared.tell(Event::ConfigurationRefused { message });
+            }
+        }
+    }
+
+    fn try_reload(self: &Arc<Self>, state: &mut InForce, file: &Path) -> Result<Vec<String>, ReloadError> {
+        let loaded = LoadedPlant::read_after(file, state.roster.tags()).map_err(StartError::Load)?;
+        let (now, was) = (&loaded.plant, &state.loaded.plant);
+        if now.store_path != was.store_path {
+            return Err(ReloadError::NeedsRestart("store.path"));
+        }
+        let writer = state.writer.clone().ok_or(ReloadError::Stopping)?;
+        let mut prepared = Prepared::new(&loaded, state.roster.clone())?;
+        let changes = prepared.changes(&loaded, &state.loaded, &state.running);
+        if changes.is_empty() {
+            state.loaded = loaded;
+            return Ok(changes);
+        }
+        let (reply, answer) = sync_channel(1);
+        let change = Change {
+            description: prepared.roster.description(&loaded.plant),
+            limits: std::mem::take(&mut prepared.limits),
+            reply,
+        };
+        writer
+            .blocking_send(Message::Change(Box::new(change)))
+            .map_err(|_| ReloadError::Stopping)?;
+        match answer.recv_timeout(CHANGE_PATIENCE) {
+            Ok(result) => result.map_err(StartError::Store)?,
+            Err(RecvTimeoutError::Timeout) => return Err(ReloadError::Busy),
+            Err(RecvTimeoutError::Disconnected) => return Err(ReloadError::Stopping),
+        }
+        let revision = self.view.revision() + 1;
+        self.view
+            .set(prepared.view(&loaded, &self.database, self.is_demo, revision));
+        state.loaded = loaded;
+        state.put_to_work(self, prepared);
+        Ok(changes)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, InForce> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InForce {
+    /// Ends the sources that are gone or changed, starts those that are new or changed, gives the worker its models.
+    fn put_to_work(&mut self, core: &Core, prepared: Prepared) {
+        let Some(writer) = self.writer.clone() else { return };
+        let (mut same, mut ended, mut new) = (Vec::new(), Vec::new(), prepared.sources);
+        for running in self.running.drain(..) {
+            match new.iter().position(|ready| running.is_like(ready)) {
+                Some(place) => {
+                    new.remove(place);
+                    same.push(running);
+                }
+                None => ended.push(running),
+            }
+        }
+        for running in &ended {
+            if let Some(source) = core.shared.lock().sources.get_mut(running.place) {
+                source.is_retired = true;
+            }
+        }
+        if !ended.is_empty() {
+            sources::stop(ended, &core.handle);
+        }
+        self.roster = prepared.roster;
+        core.orders.models(prepared.models);
+        *core.own_tags.lock().unwrap_or_else(PoisonError::into_inner) = prepared.own_tags;
+        same.extend(
+            new.into_iter()
+                .map(|ready| Running::start(ready, &core.handle, writer.clone(), &core.shared)),
+        );
+        self.running = same;
     }
 }
 
@@ -231,78 +345,6 @@ fn summary(shared: &Shared, database: PathBuf) -> Summary {
         errors: state.sources.iter().map(|s| s.errors).sum::<u64>() + state.skipped_predictions,
         sources: state.sources.clone(),
         database,
-    }
-}
-
-fn sources(loaded: &LoadedPlant, tags: &[Tag]) -> Result<Vec<Box<dyn Source>>, StartError> {
-    let tags: Arc<[Tag]> = tags.into();
-    let source = |settings: &domain::plant::Source| {
-        let folder = loaded.folder.clone();
-        let context = Context {
-            tags: tags.clone(),
-            source_tags: loaded.plant.source_tags(settings),
-            secret: Arc::new(move |reference: &str| crate::export::secret(reference, &folder)),
-        };
-        drivers::source(settings, &context).map_err(|error| StartError::Source {
-            place: settings.place.clone(),
-            id: settings.id.clone(),
-            error,
-        })
-    };
-    loaded.plant.sources.iter().map(source).collect()
-}
-
-/// One stream a source, in the order of the plant file, then one a model.
-fn description(loaded: &LoadedPlant, tags: &[Tag], predictors: &[Predictor]) -> Description {
-    let measured = loaded.plant.sources.iter().map(|source| StreamDescription {
-        source: source.id.clone(),
-        model: None,
-        tags: loaded.plant.source_tags(source),
-    });
-    let predicted = predictors.iter().filter_map(|predictor| {
-        Some(StreamDescription {
-            source: predictor.target().to_owned(),
-            model: Some(ModelId {
-                sha256: predictor.sha256().to_owned(),
-                target: TagName::new(predictor.target())?,
-            }),
-            tags: predictor.output_tags().to_vec(),
-        })
-    });
-    Description {
-        plant: loaded.plant.name.clone(),
-        turbine: loaded.plant.turbine.clone(),
-        timezone: loaded.plant.timezone.clone(),
-        tags: tags.to_vec(),
-        streams: measured.chain(predicted).collect(),
-    }
-}
-
-fn describe(
-    loaded: &LoadedPlant,
-    tags: &[Tag],
-    predictors: &[Predictor],
-    is_demo: bool,
-    database: &Path,
-) -> view::Plant {
-    let limit = |limit: &domain::plant::Limit| {
-        let tag: Option<TagId> = domain::plant::find_tag(tags, limit.tag.as_str());
-        tag.map(|tag| view::Limit {
-            tag,
-            high: limit.high,
-            average_secs: limit.average_secs,
-        })
-    };
-    view::Plant {
-        name: loaded.plant.name.clone(),
-        turbine: loaded.plant.turbine.clone(),
-        timezone: loaded.plant.timezone.clone(),
-        tags: tags.to_vec(),
-        models: predictors.iter().map(Predictor::describe).collect(),
-        limits: loaded.plant.limits.iter().filter_map(limit).collect(),
-        is_demo,
-        database: database.display().to_string(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
 
@@ -339,7 +381,7 @@ pub fn check_sources(loaded: &LoadedPlant) -> Result<Vec<SourceCheck>, StartErro
     for binding in &loaded.plant.models {
         Predictor::load(loaded, binding, &mut tags)?;
     }
-    let sources = sources(loaded, &loaded.plant.tags)?;
+    let sources = prepared::sources(loaded, &loaded.plant.tags)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -1,6 +1,9 @@
-//! What happens in the running system, for programs that watch it.
+//! What happens in the running system: each event is one value, and from it come the log line, the counter, the record in
+//! the database and what programs that watch are told.
 
 use domain::{TagName, Timestamp};
+use drivers::SourceError;
+use store::EventRecord;
 use view::LinkState;
 
 /// Something that happened.
@@ -15,6 +18,13 @@ pub enum Event {
         /// Its link now.
         state: LinkState,
     },
+    /// Something went wrong at a source.
+    SourceFailed {
+        /// The source's name in the plant file.
+        id: String,
+        /// What went wrong.
+        error: SourceError,
+    },
     /// A transaction is on the disk.
     Committed {
         /// The highest `seq` of it.
@@ -22,6 +32,23 @@ pub enum Event {
         /// The newest time in it.
         time: Timestamp,
     },
+    /// Values that differ from those stored for the same tag and time; both are kept.
+    Contradicting {
+        /// How many.
+        count: u64,
+    },
+    /// The inference worker is behind: frames without a prediction.
+    PredictionsSkipped {
+        /// How many since the start.
+        total: u64,
+    },
+    /// The database refuses; readings wait in memory.
+    RecordingFailed {
+        /// What it says.
+        message: String,
+    },
+    /// The database takes readings again.
+    RecordingResumed,
     /// A limit is exceeded, or no longer.
     Alarm {
         /// The limited tag.
@@ -35,9 +62,89 @@ pub enum Event {
         /// When this was found.
         time: Timestamp,
     },
+    /// The system's clock was set, or the machine slept.
+    ClockStepped {
+        /// Seconds that the clock went ahead; negative: back.
+        by_secs: f64,
+    },
+    /// A changed plant file is in force.
+    Configured {
+        /// What changed.
+        changes: String,
+    },
+    /// A changed plant file was refused as a whole; the running one stays.
+    ConfigurationRefused {
+        /// What is wrong with it.
+        message: String,
+    },
     /// Everything is committed and closed.
     Stopped,
 }
 
 /// Where events go. Called from the engine's own threads: it must not block for long.
 pub type Listener = std::sync::Arc<dyn Fn(Event) + Send + Sync>;
+
+impl Event {
+    /// The line of the log. Lost data is an error, a device that does not answer a warning.
+    pub(crate) fn log(&self) {
+        match self {
+            Self::Ready => tracing::info!("started"),
+            Self::Source { id, state } => tracing::info!(source = id, state = state.as_str(), "source"),
+            Self::SourceFailed { id, error } => tracing::warn!(source = id, "{error}"),
+            Self::Committed { .. } => {}
+            Self::Contradicting { count } => tracing::warn!(
+                count,
+                "other values than before for a time that is stored already; both are kept"
+            ),
+            Self::PredictionsSkipped { total } => {
+                tracing::error!(total, "the inference worker is behind: frames without prediction");
+            }
+            Self::RecordingFailed { message } => {
+                tracing::error!("the database refuses; readings wait in memory: {message}");
+            }
+            Self::RecordingResumed => tracing::info!("the database takes readings again"),
+            Self::Alarm { tag, is_active, .. } => {
+                let state = if *is_active { "exceeded" } else { "kept again" };
+                tracing::warn!(tag = tag.as_str(), "limit {state}");
+            }
+            Self::ClockStepped { by_secs } => tracing::warn!(by_secs, "the system's clock was set"),
+            Self::Configured { changes } => tracing::info!("the changed plant file is in force: {changes}"),
+            Self::ConfigurationRefused { message } => {
+                tracing::error!("the changed plant file is refused, the running one stays: {message}");
+            }
+            Self::Stopped => tracing::info!("stopped"),
+        }
+    }
+
+    /// What the database keeps of it; nothing of what happens all the time.
+    pub(crate) fn record(&self, time: Timestamp) -> Option<EventRecord> {
+        let (kind, subject, message) = match self {
+            Self::Ready => ("started", "", format!("version {}", env!("CARGO_PKG_VERSION"))),
+            Self::Stopped => ("stopped", "", String::new()),
+            Self::Source { id, state } => ("link", id.as_str(), state.as_str().to_owned()),
+            Self::RecordingFailed { message } => ("recording-failed", "", message.clone()),
+            Self::RecordingResumed => ("recording-resumed", "", String::new()),
+            Self::Alarm {
+                tag,
+                is_active,
+                mean,
+                high,
+                ..
+            } => {
+                let state = if *is_active { "exceeded" } else { "kept again" };
+                ("alarm", tag.as_str(), format!("limit {high} {state}: mean {mean:.3}"))
+            }
+            Self::ClockStepped { by_secs } => ("clock-step", "", format!("{by_secs:+.3} s")),
+            Self::Configured { changes } => ("configuration", "", changes.clone()),
+            Self::ConfigurationRefused { message } => ("configuration-refused", "", message.clone()),
+            Self::PredictionsSkipped { total } => ("predictions-skipped", "", total.to_string()),
+            Self::SourceFailed { .. } | Self::Committed { .. } | Self::Contradicting { .. } => return None,
+        };
+        Some(EventRecord {
+            time,
+            kind: kind.to_owned(),
+            subject: subject.to_owned(),
+            message,
+        })
+    }
+}

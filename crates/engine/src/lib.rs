@@ -7,6 +7,8 @@
 pub mod demo;
 pub mod export;
 pub mod import;
+pub mod logging;
+pub mod support;
 
 mod engine;
 mod event;
@@ -14,9 +16,14 @@ mod inference;
 mod limits;
 mod loaded;
 mod mean;
+mod observer;
 mod predictor;
+mod prepared;
+mod reload;
+mod roster;
 mod shared;
 mod sink;
+mod sources;
 mod view_port;
 mod writer;
 

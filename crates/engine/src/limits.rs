@@ -8,6 +8,7 @@ pub struct LimitMonitor {
     tag: TagId,
     name: TagName,
     high: f64,
+    average_secs: f64,
     mean: RunningMean,
     active_since: Option<Timestamp>,
 }
@@ -19,9 +20,20 @@ impl LimitMonitor {
             tag,
             name,
             high,
+            average_secs,
             mean: RunningMean::new(average_secs),
             active_since: None,
         }
+    }
+
+    /// Does it watch the same limit as this one?
+    pub fn is_like(&self, other: &Self) -> bool {
+        (self.tag, self.high, self.average_secs) == (other.tag, other.high, other.average_secs)
+    }
+
+    /// Forgets the mean: the clock was set back.
+    pub fn restart(&mut self) {
+        self.mean.clear();
     }
 
     /// Takes a committed frame in; tells when the limit begins or ends to be exceeded.

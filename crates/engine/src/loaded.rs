@@ -1,7 +1,7 @@
 //! A plant file from the disk, with everything it names beside it.
 
 use domain::{
-    PlantFile,
+    PlantFile, Tag,
     plant::{ModelBinding, ModelFile, PlantError},
 };
 use std::path::{Path, PathBuf};
@@ -13,6 +13,8 @@ pub struct LoadedPlant {
     pub plant: PlantFile,
     /// The folder of the file.
     pub folder: PathBuf,
+    /// The file itself, where it is one.
+    pub file: Option<PathBuf>,
 }
 
 /// Why a plant file cannot be used.
@@ -47,14 +49,23 @@ impl LoadedPlant {
     /// # Errors
     /// [`LoadError`], which names file and line.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
+        Self::read_after(path, &[])
+    }
+
+    /// The same for a plant that runs: tags keep the numbers that they have in `earlier`.
+    ///
+    /// # Errors
+    /// [`LoadError`], which names file and line.
+    pub fn read_after(path: &Path, earlier: &[Tag]) -> Result<Self, LoadError> {
         let text = std::fs::read_to_string(path).map_err(|error| LoadError::Unreadable {
             path: path.to_owned(),
             error,
         })?;
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         let beside = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|e| e.to_string());
-        let plant = PlantFile::parse(&text, &path.display().to_string(), &beside)?;
-        Ok(Self { plant, folder })
+        let plant = PlantFile::parse_after(&text, &path.display().to_string(), &beside, earlier)?;
+        let file = Some(path.to_owned());
+        Ok(Self { plant, folder, file })
     }
 
     /// The database of the plant.

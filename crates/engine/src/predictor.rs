@@ -15,7 +15,7 @@ use crate::{
 use domain::{
     Frame, Reason, Sample, Status, Tag, TagId, Timestamp,
     plant::{ModelBinding, RunningWhen},
-    tag::{Origin, PredictionPart},
+    tag::{Origin, PredictionPart, take_up},
     unit::{ConversionError, Unit},
 };
 use models::{Flag, Model};
@@ -122,7 +122,7 @@ impl Predictor {
             .map_err(|e| error(format!("its target: {e}")))?;
         let output_tags = PredictionPart::ALL.map(|part| {
             let name = binding.target.predicted(part);
-            tags.push(Tag {
+            let tag = Tag {
                 name,
                 unit,
                 basis,
@@ -131,8 +131,8 @@ impl Predictor {
                 max: None,
                 lag_secs: 0.0,
                 origin: Origin::Predicted,
-            });
-            TagId(tags.len() as u32 - 1)
+            };
+            take_up(tags, tag)
         });
         let pacing = pacing_inputs(loaded, &inputs);
         Ok(Self {
@@ -150,6 +150,29 @@ impl Predictor {
             predicted_at: None,
             running_at: None,
         })
+    }
+
+    /// Would it do the same as this one, given the same frames?
+    pub fn is_like(&self, other: &Self) -> bool {
+        let inputs = |p: &Self| p.inputs.iter().map(|i| (i.tag, i.line)).collect::<Vec<_>>();
+        self.sha256 == other.sha256
+            && self.average_secs == other.average_secs
+            && inputs(self) == inputs(other)
+            && self.pacing == other.pacing
+            && self.running_when == other.running_when
+            && (self.output, self.output_tags) == (other.output, other.output_tags)
+    }
+
+    /// Forgets what it has seen: the clock was set back, and what comes now would be taken for old.
+    pub fn restart(&mut self) {
+        for input in &mut self.inputs {
+            input.mean.clear();
+            input.newest = None;
+        }
+        self.renewed.clear();
+        self.is_running = None;
+        self.predicted_at = None;
+        self.running_at = None;
     }
 
     /// What an interface has to know of it.

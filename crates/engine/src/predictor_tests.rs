@@ -83,6 +83,7 @@ fn load(plant: &str, model: &[u8]) -> Result<(Predictor, Vec<Tag>), LoadError> {
     let plant = PlantFile::parse(plant, "p.plant.toml", &|_| Err("none".into())).unwrap();
     let loaded = LoadedPlant {
         plant,
+        file: None,
         folder: folder.path().to_owned(),
     };
     let mut tags = loaded.plant.tags.clone();

@@ -1,28 +1,34 @@
 //! What the engine's threads and the interface share: the newest values, the sources' states, counters.
 
 use crate::event::{Event, Listener};
-use domain::Frame;
-use drivers::Observation;
+use domain::{Frame, Timestamp};
+use drivers::{Observation, SourceError};
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use store::EventRecord;
 use view::{LinkState, Newest, Recording};
 
 /// State that several threads read and write, for moments only.
 pub struct Shared {
     state: Mutex<State>,
     listener: Option<Listener>,
+    /// Events on their way to the writer.
+    records: Mutex<Vec<EventRecord>>,
 }
+
+/// Events that may wait for the writer; more are in the log alone.
+const MOST_RECORDS: usize = 10_000;
 
 /// See [`Shared`].
 pub struct State {
     /// Newest reading of each tag.
     pub newest: Vec<Option<Newest>>,
-    /// In the order of the plant file.
+    /// In the order in which they were taken up.
     pub sources: Vec<SourceSummary>,
     /// Begin and mean of each exceeded limit, in the order of the plant file.
-    pub alarms: Vec<Option<(domain::Timestamp, f64)>>,
+    pub alarms: Vec<Option<(Timestamp, f64)>>,
     /// As the first model sees it.
     pub is_running: Option<bool>,
     /// Measured readings stored in this run.
@@ -35,6 +41,8 @@ pub struct State {
     pub database_bytes: u64,
     /// Whether readings reach the disk.
     pub recording: Recording,
+    /// Why the plant file as it is on the disk is not in force.
+    pub refused: Option<String>,
 }
 
 /// A source and how it fares.
@@ -50,12 +58,37 @@ pub struct SourceSummary {
     pub readings: u64,
     /// Timeouts, exceptions, rejected lines and messages.
     pub errors: u64,
+    /// Polls left out because a cycle took too long.
+    pub missed_polls: u64,
+    /// How often its link changed.
+    pub link_changes: u64,
     /// The last thing that went wrong.
     pub last_error: Option<String>,
     /// Bytes that came from the device.
     pub received_bytes: u64,
-    /// How long the last poll, or the last answer, took.
+    /// The longest that a poll, or an answer, took since this was last written down.
     pub latency: Option<Duration>,
+    /// It is no longer in the plant file.
+    pub is_retired: bool,
+}
+
+impl SourceSummary {
+    /// A source that has done nothing yet.
+    fn new(id: &str, kind: &'static str) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind,
+            state: LinkState::Connecting,
+            readings: 0,
+            errors: 0,
+            missed_polls: 0,
+            link_changes: 0,
+            last_error: None,
+            received_bytes: 0,
+            latency: None,
+            is_retired: false,
+        }
+    }
 }
 
 /// What a run did.
@@ -75,21 +108,23 @@ pub struct Summary {
 
 impl Shared {
     /// Nothing seen yet.
-    pub fn new(tags: usize, sources: Vec<SourceSummary>, limits: usize, listener: Option<Listener>) -> Self {
+    pub fn new(listener: Option<Listener>) -> Self {
         let state = State {
-            newest: vec![None; tags],
-            sources,
-            alarms: vec![None; limits],
+            newest: Vec::new(),
+            sources: Vec::new(),
+            alarms: Vec::new(),
             is_running: None,
             readings: 0,
             predictions: 0,
             skipped_predictions: 0,
             database_bytes: 0,
             recording: Recording::On,
+            refused: None,
         };
         Self {
             state: Mutex::new(state),
             listener,
+            records: Mutex::default(),
         }
     }
 
@@ -98,10 +133,43 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells whoever watches.
+    /// The log, the record, and whoever watches.
     pub fn tell(&self, event: Event) {
+        event.log();
+        if let Some(record) = event.record(drivers::now()) {
+            let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+            if records.len() < MOST_RECORDS {
+                records.push(record);
+            }
+        }
         if let Some(listener) = &self.listener {
             listener(event);
+        }
+    }
+
+    /// Events that the database does not have yet.
+    pub fn take_records(&self) -> Vec<EventRecord> {
+        std::mem::take(&mut self.records.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Is there one?
+    pub fn has_records(&self) -> bool {
+        !self.records.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// A source is taken up, again or anew; gives its place.
+    pub fn take_up_source(&self, id: &str, kind: &'static str) -> usize {
+        let sources = &mut self.lock().sources;
+        match sources.iter_mut().position(|s| s.id == id) {
+            Some(place) => {
+                sources[place].kind = kind;
+                sources[place].is_retired = false;
+                place
+            }
+            None => {
+                sources.push(SourceSummary::new(id, kind));
+                sources.len() - 1
+            }
         }
     }
 
@@ -114,31 +182,37 @@ impl Shared {
             };
             (source.state != link).then(|| {
                 source.state = link;
+                source.link_changes += 1;
                 source.id.clone()
             })
         };
         if let Some(id) = changed {
-            tracing::info!(source = id, state = link.as_str(), "source");
             self.tell(Event::Source { id, state: link });
         }
     }
 
     /// Something went wrong at a source.
-    pub fn source_failed(&self, source: usize, message: String) {
-        let mut state = self.lock();
-        let Some(source) = state.sources.get_mut(source) else {
-            return;
+    pub fn source_failed(&self, source: usize, error: SourceError) {
+        let id = {
+            let mut state = self.lock();
+            let Some(source) = state.sources.get_mut(source) else {
+                return;
+            };
+            source.errors += 1;
+            if let SourceError::Skipped { cycles } = error {
+                source.missed_polls += cycles;
+            }
+            source.last_error = Some(error.to_string());
+            source.id.clone()
         };
-        source.errors += 1;
-        tracing::warn!(source = source.id, "{message}");
-        source.last_error = Some(message);
+        self.tell(Event::SourceFailed { id, error });
     }
 
     /// A source saw something of its own work.
     pub fn observed(&self, source: usize, observation: Observation) {
         if let Some(source) = self.lock().sources.get_mut(source) {
             match observation {
-                Observation::Latency(latency) => source.latency = Some(latency),
+                Observation::Latency(latency) => source.latency = source.latency.max(Some(latency)),
                 Observation::Received(bytes) => source.received_bytes += bytes,
             }
         }
@@ -146,13 +220,13 @@ impl Shared {
 }
 
 impl State {
-    /// Takes over the newest values of a committed frame.
-    pub fn remember(&mut self, frame: &Frame) {
+    /// Takes over the newest values of a committed frame. A value from the future is from before the clock was set.
+    pub fn remember(&mut self, frame: &Frame, now: Timestamp) {
         for sample in &frame.samples {
             let Some(slot) = self.newest.get_mut(sample.tag.index()) else {
                 continue;
             };
-            if slot.is_none_or(|old| old.time <= frame.time) {
+            if slot.is_none_or(|old| old.time <= frame.time || old.time > now) {
                 *slot = Some(Newest {
                     time: frame.time,
                     value: sample.value,

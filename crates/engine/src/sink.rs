@@ -47,7 +47,7 @@ impl Sink for EngineSink {
     }
 
     fn error(&self, error: SourceError) {
-        self.shared.source_failed(self.source, error.to_string());
+        self.shared.source_failed(self.source, error);
     }
 
     fn observe(&self, observation: Observation) {

@@ -14,7 +14,7 @@ const MOST_CURVES: usize = 64;
 /// Where interfaces ask. Cloned freely; each answer is computed on the asking thread, never on the engine's own.
 #[derive(Clone)]
 pub struct ViewPort {
-    plant: Arc<Plant>,
+    plant: Arc<Mutex<Arc<Plant>>>,
     shared: Arc<Shared>,
     database: Arc<PathBuf>,
     reader: Arc<Mutex<Option<store::Reader>>>,
@@ -23,17 +23,31 @@ pub struct ViewPort {
 impl ViewPort {
     pub(crate) fn new(plant: Plant, shared: Arc<Shared>, database: PathBuf) -> Self {
         Self {
-            plant: Arc::new(plant),
+            plant: Arc::new(Mutex::new(Arc::new(plant))),
             shared,
             database: Arc::new(database),
             reader: Arc::default(),
         }
     }
 
+    /// Another plant is in force.
+    pub(crate) fn set(&self, plant: Plant) {
+        *self.plant.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(plant);
+    }
+
+    /// Which plant is in force: counted from 0 in this run.
+    pub(crate) fn revision(&self) -> u32 {
+        self.plant().revision
+    }
+
+    fn plant(&self) -> Arc<Plant> {
+        self.plant.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Answers one request. Blocks for as long as the database takes: not for a window's own thread.
     pub fn answer(&self, request: Request) -> Update {
         match request {
-            Request::Plant => Update::Plant((*self.plant).clone()),
+            Request::Plant => Update::Plant((*self.plant()).clone()),
             Request::Live => Update::Live(self.live()),
             Request::Window(request) => self.window(&request).unwrap_or_else(Update::Refused),
         }
@@ -51,6 +65,7 @@ impl ViewPort {
     }
 
     fn live(&self) -> Live {
+        let revision = self.revision();
         let state = self.shared.lock();
         let source = |s: &crate::SourceSummary| view::Source {
             id: s.id.clone(),
@@ -68,9 +83,11 @@ impl ViewPort {
             })
         };
         Live {
+            revision,
+            refused: state.refused.clone(),
             now: drivers::now(),
             values: state.newest.clone(),
-            sources: state.sources.iter().map(source).collect(),
+            sources: state.sources.iter().filter(|s| !s.is_retired).map(source).collect(),
             alarms: state.alarms.iter().enumerate().filter_map(alarm).collect(),
             is_running: state.is_running,
             readings: state.readings,
@@ -94,8 +111,9 @@ impl ViewPort {
             *reader = Some(store::Reader::open(self.database.as_path()).map_err(|e| e.to_string())?);
         }
         let reader = reader.as_ref().ok_or("the database is not open")?;
+        let plant = self.plant();
         let curve = |tag: &TagId| {
-            let tag = self.plant.tags.get(tag.index()).ok_or("no such tag")?;
+            let tag = plant.tags.get(tag.index()).ok_or("no such tag")?;
             let columns = reader.columns(tag.name.as_str(), Some(from), Some(to), request.width);
             Ok(curve(from, &columns.map_err(|e| e.to_string())?))
         };

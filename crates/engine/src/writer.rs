@@ -11,7 +11,7 @@ use std::{
     },
     time::Duration,
 };
-use store::{Incoming, StoreError, StreamId, Writer};
+use store::{Description, EventRecord, Incoming, StoreError, StreamId, Writer};
 use tokio::sync::mpsc;
 use view::Recording;
 
@@ -19,7 +19,7 @@ use view::Recording;
 pub enum Message {
     /// From a source.
     Measured {
-        /// The source's place in the plant file.
+        /// The source's place in [`crate::shared::State::sources`].
         source: usize,
         /// Where it is stored.
         stream: StreamId,
@@ -33,14 +33,39 @@ pub enum Message {
         /// One prediction.
         frame: Frame,
     },
+    /// What the program says of itself.
+    Own {
+        /// Where it is stored.
+        stream: StreamId,
+        /// Values of `sys.…` tags.
+        frame: Frame,
+    },
+    /// The plant file has changed.
+    Change(Box<Change>),
+    /// The system's clock was set back: what comes now is not old.
+    ClockSetBack,
+    /// Events wait to be written down.
+    EventsWait,
     /// No source gives anything any more: the worker may finish.
     SourcesEnded,
+}
+
+/// What a changed plant file means for the writer.
+pub struct Change {
+    /// What is recorded from now on.
+    pub description: Description,
+    /// The limits in force.
+    pub limits: Vec<LimitMonitor>,
+    /// Hears whether the database takes it; if not, nothing changes.
+    pub reply: SyncSender<Result<(), StoreError>>,
 }
 
 /// Most messages of one transaction.
 const MOST_AT_ONCE: usize = 256;
 /// Wait between two attempts while the disk refuses.
 const RETRY: Duration = Duration::from_millis(500);
+/// Events kept while the disk refuses.
+const MOST_RECORDS: usize = 10_000;
 
 /// Everything the writer's thread owns.
 pub struct WriterThread {
@@ -54,6 +79,8 @@ pub struct WriterThread {
     pub limits: Vec<LimitMonitor>,
     /// States and counters.
     pub shared: Arc<Shared>,
+    /// Events that are not on the disk yet.
+    pub records: Vec<EventRecord>,
 }
 
 impl WriterThread {
@@ -64,12 +91,27 @@ impl WriterThread {
     pub fn run(mut self) -> Result<(), StoreError> {
         let mut messages = Vec::with_capacity(MOST_AT_ONCE);
         while self.inbox.blocking_recv_many(&mut messages, MOST_AT_ONCE) > 0 {
-            let ended = messages.iter().any(|m| matches!(m, Message::SourcesEnded));
-            self.commit(std::mem::take(&mut messages))?;
-            if ended {
-                self.worker = None;
+            let mut readings = Vec::with_capacity(messages.len());
+            for message in messages.drain(..) {
+                match message {
+                    Message::Change(change) => {
+                        self.commit(std::mem::take(&mut readings))?;
+                        self.change(*change);
+                    }
+                    Message::ClockSetBack => self.limits.iter_mut().for_each(LimitMonitor::restart),
+                    Message::EventsWait => {}
+                    Message::SourcesEnded => {
+                        self.commit(std::mem::take(&mut readings))?;
+                        self.worker = None;
+                    }
+                    reading => readings.push(reading),
+                }
             }
+            self.commit(readings)?;
+            self.record_events();
         }
+        self.records.extend(Event::Stopped.record(drivers::now()));
+        self.record_events();
         self.store.close()
     }
 
@@ -83,51 +125,57 @@ impl WriterThread {
         let committed = loop {
             match self.store.commit(&incoming) {
                 Ok(committed) => break committed,
-                Err(error) if error.is_transient() => {
-                    tracing::error!("the database refuses; readings wait in memory: {error}");
-                    self.shared.lock().recording = Recording::Failing(error.to_string());
-                    std::thread::sleep(RETRY);
-                }
                 Err(error) => {
-                    tracing::error!("recording ends: {error}");
-                    self.shared.lock().recording = Recording::Failing(error.to_string());
-                    return Err(error);
+                    self.refused(&error);
+                    if !error.is_transient() {
+                        return Err(error);
+                    }
+                    std::thread::sleep(RETRY);
                 }
             }
         };
         if committed.contradicting > 0 {
-            tracing::warn!(
-                count = committed.contradicting,
-                "other values than before for a time that is stored already; both are kept"
-            );
+            self.shared.tell(Event::Contradicting {
+                count: committed.contradicting,
+            });
         }
         let newest = incoming.iter().map(|i| i.frame.time).max();
         drop(incoming);
-        let alarms = self.account(&messages, &committed.seqs);
-        if let (Some(time), true) = (newest, committed.readings > 0) {
-            self.shared.tell(Event::Committed {
-                seq: committed.last_seq,
-                time,
-            });
+        let account = self.account(&messages, &committed.seqs);
+        if account.has_resumed {
+            self.shared.tell(Event::RecordingResumed);
         }
-        alarms.into_iter().for_each(|alarm| self.shared.tell(alarm));
+        if let (Some(time), Some(seq)) = (newest, account.last_seq) {
+            self.shared.tell(Event::Committed { seq, time });
+        }
+        account.alarms.into_iter().for_each(|alarm| self.shared.tell(alarm));
         self.pass_on(messages, &committed.seqs);
         Ok(())
     }
 
+    /// The database refuses: told once for each time.
+    fn refused(&self, error: &StoreError) {
+        let message = error.to_string();
+        let was = std::mem::replace(&mut self.shared.lock().recording, Recording::Failing(message.clone()));
+        if was == Recording::On {
+            self.shared.tell(Event::RecordingFailed { message });
+        }
+    }
+
     /// Counters, newest values and limits.
-    fn account(&mut self, messages: &[Message], seqs: &[Option<i64>]) -> Vec<Event> {
+    fn account(&mut self, messages: &[Message], seqs: &[Option<i64>]) -> Account {
         let mut alarms = Vec::new();
+        let mut last_seq = None;
+        let now = drivers::now();
         let mut state = self.shared.lock();
-        state.recording = Recording::On;
+        let was = std::mem::replace(&mut state.recording, Recording::On);
         state.database_bytes = self.store.size_bytes();
         let mut seqs = seqs.iter();
         for message in messages {
-            let frames = frames(message);
-            for frame in frames {
-                if seqs.next().copied().flatten().is_none() {
+            for frame in frames(message) {
+                let Some(seq) = seqs.next().copied().flatten() else {
                     continue; // was stored before
-                }
+                };
                 match message {
                     Message::Measured { source, .. } => {
                         let readings = frame.samples.len() as u64;
@@ -135,17 +183,24 @@ impl WriterThread {
                         if let Some(source) = state.sources.get_mut(*source) {
                             source.readings += readings;
                         }
+                        last_seq = Some(seq);
                     }
-                    _ => state.predictions += 1,
+                    Message::Predicted { .. } => {
+                        state.predictions += 1;
+                        last_seq = Some(seq);
+                    }
+                    _ => {}
                 }
-                state.remember(frame);
+                state.remember(frame, now);
                 alarms.extend(self.limits.iter_mut().filter_map(|limit| limit.take(frame)));
             }
         }
-        for (slot, limit) in state.alarms.iter_mut().zip(&self.limits) {
-            *slot = limit.active();
+        state.alarms = self.limits.iter().map(LimitMonitor::active).collect();
+        Account {
+            alarms,
+            last_seq,
+            has_resumed: was != Recording::On,
         }
-        alarms
     }
 
     /// Acknowledges to the sources and hands the new frames to the worker.
@@ -171,31 +226,73 @@ impl WriterThread {
     fn to_worker(&self, frame: Frame) {
         let Some(worker) = &self.worker else { return };
         if let Err(TrySendError::Full(_)) = worker.try_send(Arc::new(frame)) {
+            let total = {
+                let mut state = self.shared.lock();
+                state.skipped_predictions += 1;
+                state.skipped_predictions
+            };
+            if total.is_power_of_two() {
+                self.shared.tell(Event::PredictionsSkipped { total });
+            }
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        let result = self.store.redescribe(&change.description);
+        if result.is_ok() {
+            let mut old = std::mem::take(&mut self.limits);
+            self.limits = change
+                .limits
+                .into_iter()
+                .map(|new| match old.iter().position(|o| o.is_like(&new)) {
+                    Some(place) => old.swap_remove(place),
+                    None => new,
+                })
+                .collect();
             let mut state = self.shared.lock();
-            state.skipped_predictions += 1;
-            if state.skipped_predictions.is_power_of_two() {
-                tracing::error!(
-                    skipped = state.skipped_predictions,
-                    "the inference worker is behind: frames without prediction"
-                );
+            state.newest.resize(change.description.tags.len(), None);
+            state.alarms = self.limits.iter().map(LimitMonitor::active).collect();
+        }
+        // who asked may have given up waiting
+        let _ = change.reply.try_send(result);
+    }
+
+    fn record_events(&mut self) {
+        self.records.extend(self.shared.take_records());
+        if self.records.is_empty() {
+            return;
+        }
+        match self.store.record(&self.records) {
+            Ok(()) => self.records.clear(),
+            Err(error) => {
+                tracing::error!("events are not written down yet: {error}");
+                self.records.truncate(MOST_RECORDS);
             }
         }
     }
 }
 
+/// What a commit means to others.
+struct Account {
+    alarms: Vec<Event>,
+    /// The highest of measured and predicted frames; none where nothing of them was new.
+    last_seq: Option<i64>,
+    has_resumed: bool,
+}
+
 fn frames(message: &Message) -> &[Frame] {
     match message {
         Message::Measured { batch, .. } => &batch.frames,
-        Message::Predicted { frame, .. } => std::slice::from_ref(frame),
-        Message::SourcesEnded => &[],
+        Message::Predicted { frame, .. } | Message::Own { frame, .. } => std::slice::from_ref(frame),
+        Message::Change(_) | Message::ClockSetBack | Message::EventsWait | Message::SourcesEnded => &[],
     }
 }
 
 fn incoming(message: &Message) -> impl Iterator<Item = Incoming<'_>> {
     let (stream, is_repeatable) = match message {
         Message::Measured { stream, batch, .. } => (Some(*stream), batch.is_repeatable),
-        Message::Predicted { stream, .. } => (Some(*stream), false),
-        Message::SourcesEnded => (None, false),
+        Message::Predicted { stream, .. } | Message::Own { stream, .. } => (Some(*stream), false),
+        Message::Change(_) | Message::ClockSetBack | Message::EventsWait | Message::SourcesEnded => (None, false),
     };
     frames(message).iter().filter_map(move |frame| {
         Some(Incoming {

@@ -33,6 +33,12 @@ pub enum Command {
         after_help = "Example: noxctl query --db gt1.sqlite --tags NOX,NOX_PRED --from 2026-03-01T00:00:00Z --csv"
     )]
     Query(QueryArgs),
+    /// Print what happened to the system: starts, links, alarms, configuration, clock.
+    #[command(after_help = "Example: noxctl events --db gt1.sqlite --last 50")]
+    Events(EventsArgs),
+    /// Put what a helper needs into one file, without secrets: plant file, log, events, facts.
+    #[command(after_help = "Example: noxctl support --config gt1.plant.toml --out support.zip")]
+    Support(SupportArgs),
     /// Train a model from CSV files.
     #[command(after_help = "Example: noxctl train --data 2011.csv 2012.csv --target NOX --trees 200 --out nox.xt")]
     Train(TrainArgs),
@@ -115,6 +121,31 @@ pub struct CheckArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `events`.
+#[derive(Args)]
+pub struct EventsArgs {
+    /// The database.
+    #[arg(long, value_name = "FILE")]
+    pub db: PathBuf,
+    /// The newest so many.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub last: u32,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `support`.
+#[derive(Args)]
+pub struct SupportArgs {
+    /// The plant file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The file to write.
+    #[arg(long, value_name = "FILE", default_value = "support.zip")]
+    pub out: PathBuf,
 }
 
 /// A span of time.

@@ -27,6 +27,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Run(args) => commands::run::run(&args),
         Command::Check(args) => commands::check::check(&args),
         Command::Query(args) => commands::query::query(&args),
+        Command::Events(args) => commands::support::events(&args),
+        Command::Support(args) => commands::support::support(&args),
         Command::Train(args) => commands::train::train(&args),
         Command::Predict(args) => commands::predict::predict(&args),
         Command::Evaluate(args) => commands::predict::evaluate(&args),

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Result};
 use serde::Serialize;
 use std::{
-    io::{IsTerminal, Write},
+    io::Write,
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -11,13 +11,7 @@ use std::{
 /// Logs to stderr: warnings and errors, more with `--verbose`, or as `RUST_LOG` says.
 pub fn start_logging(verbose: bool) {
     let default = if verbose { "info" } else { "warn" };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+    engine::logging::start(default);
 }
 
 /// A line for the person at the terminal.

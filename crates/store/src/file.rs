@@ -166,9 +166,9 @@ pub fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
         found => (connection, found?),
     };
     match found {
-        Found::Version(version) if version == schema::version() => {}
-        // reading does not migrate, and an older layout is not known to the queries
-        _ => return Err(StoreError::Foreign { path: path.to_owned() }),
+        // what later versions added is missing there, and the queries know it
+        Found::Version(_) => {}
+        Found::Empty => return Err(StoreError::Foreign { path: path.to_owned() }),
     }
     connection.pragma_update(None, "query_only", true).map_err(at)?;
     connection

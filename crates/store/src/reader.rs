@@ -4,6 +4,7 @@ use crate::catalogue::{self, Catalogue, Part};
 use crate::columns::{self, Borders, Cells, Column, Series};
 use crate::description::{PlantIdentity, StoredTag};
 use crate::error::StoreError;
+use crate::event::{self, EventRecord};
 use crate::file;
 use crate::row;
 use domain::{Reading, Status, TagName, Timestamp, Unit};
@@ -197,6 +198,14 @@ impl Reader {
                 _ => return Ok(rows),
             }
         }
+    }
+
+    /// What happened to the system: the newest so many, oldest first.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn events(&self, most: u32) -> Result<Vec<EventRecord>, StoreError> {
+        event::newest(&self.connection, most).map_err(|error| StoreError::of(&self.path, error))
     }
 
     /// The highest seq; 0 in an empty database.

@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 pub const APPLICATION_ID: i64 = 0x544e_4f58;
 
 /// Step `i` leads from version `i` to `i + 1`. Steps that were released never change.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE plant(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE tag(
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, unit TEXT NOT NULL,
@@ -32,7 +33,14 @@ CREATE TABLE bucket(
   part INTEGER NOT NULL, place INTEGER NOT NULL, level INTEGER NOT NULL, number INTEGER NOT NULL,
   n INTEGER NOT NULL, bad INTEGER NOT NULL, min REAL, max REAL, mean REAL,
   PRIMARY KEY(part, place, level, number)) WITHOUT ROWID;
-"];
+",
+    "
+-- what happened to the system: starts, links, alarms, configuration, clock
+CREATE TABLE event(
+  id INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, message TEXT NOT NULL);
+CREATE INDEX event_time ON event(time);
+",
+];
 
 /// The version that this program writes.
 pub fn version() -> i64 {

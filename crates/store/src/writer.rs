@@ -3,6 +3,7 @@
 use crate::catalogue::{Catalogue, Part};
 use crate::description::{Description, StreamId};
 use crate::error::StoreError;
+use crate::event::{self, EventRecord};
 use crate::file::{self, Lock};
 use crate::merge::{self, Stream};
 use crate::row::{self, ABSENT, Draft};
@@ -42,13 +43,36 @@ pub struct Committed {
 pub struct Writer {
     path: PathBuf,
     connection: Connection,
+    described: Described,
+    tiers: Tiers,
+    // let go last
+    _lock: Lock,
+}
+
+/// What is recorded and where it goes.
+struct Described {
     catalogue: Catalogue,
     streams: Vec<Stream>,
     tables: Tables,
     last_seq: i64,
-    tiers: Tiers,
-    // let go last
-    _lock: Lock,
+}
+
+impl Described {
+    fn merge(connection: &mut Connection, path: &Path, description: &Description) -> Result<Self, StoreError> {
+        let at = |error| StoreError::of(path, error);
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(at)?;
+        let (catalogue, streams) = merge::merge(&transaction, path, description)?;
+        transaction.commit().map_err(at)?;
+        let (tables, last_seq) = Tables::load(connection, &catalogue.parts).map_err(at)?;
+        Ok(Self {
+            catalogue,
+            streams,
+            tables,
+            last_seq,
+        })
+    }
 }
 
 /// What is known of each part's table, by its index in the catalogue.
@@ -69,32 +93,47 @@ impl Writer {
         let path = file::resolved(path.as_ref());
         let lock = Lock::take(&path)?;
         let mut connection = file::open_to_write(&path)?;
-        let at = |error| StoreError::of(&path, error);
-        let transaction = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(at)?;
-        let (catalogue, streams) = merge::merge(&transaction, &path, description)?;
-        transaction.commit().map_err(at)?;
-        let (tables, last_seq) = Tables::load(&connection, &catalogue.parts).map_err(at)?;
+        let described = Described::merge(&mut connection, &path, description)?;
         let mut tiers = Tiers::default();
-        for (part, &newest) in tables
-            .newest
-            .iter()
-            .enumerate()
-            .filter(|(_, newest)| **newest > i64::MIN)
-        {
-            tiers.resume(part, newest);
+        for (part, &newest) in described.tables.newest.iter().enumerate() {
+            if newest > i64::MIN {
+                tiers.resume(part, newest);
+            }
         }
         Ok(Self {
             path,
             connection,
-            catalogue,
-            streams,
-            tables,
-            last_seq,
+            described,
             tiers,
             _lock: lock,
         })
+    }
+
+    /// Records something else from now on: adds what is missing, as [`Writer::open`] does. Streams keep their places:
+    /// `description` has those of before, with their tags, and more.
+    ///
+    /// # Errors
+    /// As [`Writer::open`]; the old description stays in force then.
+    pub fn redescribe(&mut self, description: &Description) -> Result<(), StoreError> {
+        // parts are only ever added behind the others, so that the reductions' places stay
+        self.described = Described::merge(&mut self.connection, &self.path, description)?;
+        Ok(())
+    }
+
+    /// Writes down what happened; when this returns it is on the disk.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn record(&mut self, events: &[EventRecord]) -> Result<(), StoreError> {
+        let at = |error| StoreError::of(&self.path, error);
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(at)?;
+        for event in events {
+            event::insert(&transaction, event).map_err(at)?;
+        }
+        transaction.commit().map_err(at)
     }
 
     /// Stores all of it or nothing, in one transaction; when this returns it is on the disk.
@@ -105,7 +144,7 @@ impl Writer {
     pub fn commit(&mut self, batch: &[Incoming<'_>]) -> Result<Committed, StoreError> {
         let result = self.try_commit(batch);
         match &result {
-            Ok(committed) => self.last_seq = committed.last_seq,
+            Ok(committed) => self.described.last_seq = committed.last_seq,
             Err(_) => self.tiers.rolled_back(),
         }
         result
@@ -114,7 +153,7 @@ impl Writer {
     fn try_commit(&mut self, batch: &[Incoming<'_>]) -> Result<Committed, StoreError> {
         let at = |error| StoreError::of(&self.path, error);
         let mut done = Committed {
-            last_seq: self.last_seq,
+            last_seq: self.described.last_seq,
             seqs: Vec::with_capacity(batch.len()),
             ..Committed::default()
         };
@@ -125,12 +164,17 @@ impl Writer {
         for incoming in batch {
             let place = incoming.stream.0;
             let undescribed = |tag| StoreError::NotDescribed { stream: place, tag };
-            let stream = self.streams.get(place as usize).ok_or_else(|| undescribed(None))?;
-            let drafts = drafts(stream, &self.catalogue.parts, incoming.frame).map_err(|tag| undescribed(Some(tag)))?;
+            let stream = self
+                .described
+                .streams
+                .get(place as usize)
+                .ok_or_else(|| undescribed(None))?;
+            let drafts = drafts(stream, &self.described.catalogue.parts, incoming.frame)
+                .map_err(|tag| undescribed(Some(tag)))?;
             let mut insertion = Insertion {
                 transaction: &transaction,
-                parts: &self.catalogue.parts,
-                tables: &mut self.tables,
+                parts: &self.described.catalogue.parts,
+                tables: &mut self.described.tables,
                 tiers: &mut self.tiers,
             };
             let seq = insertion.frame(stream, incoming, drafts, &mut done).map_err(at)?;
@@ -138,7 +182,12 @@ impl Writer {
         }
         let written = self
             .tiers
-            .write_due(&transaction, &self.catalogue.parts, &self.tables.newest, false)
+            .write_due(
+                &transaction,
+                &self.described.catalogue.parts,
+                &self.described.tables.newest,
+                false,
+            )
             .map_err(at)?;
         transaction.commit().map_err(at)?;
         self.tiers.committed(&written);
@@ -173,9 +222,12 @@ impl Writer {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let written = self
-            .tiers
-            .write_due(&transaction, &self.catalogue.parts, &self.tables.newest, true)?;
+        let written = self.tiers.write_due(
+            &transaction,
+            &self.described.catalogue.parts,
+            &self.described.tables.newest,
+            true,
+        )?;
         transaction.commit()?;
         self.tiers.committed(&written);
         // a reader at work leaves it for the last connection to do

@@ -7,7 +7,7 @@ use domain::{Reason, Tag, TagId, Timestamp, quality::Status};
 use serde::{Deserialize, Serialize};
 
 /// Version of the messages. Both ends must have the same: program and interface are built together.
-pub const PROTOCOL: u8 = 1;
+pub const PROTOCOL: u8 = 2;
 
 /// Longest frame in bytes.
 pub const MAX_FRAME: usize = 4 << 20;
@@ -18,7 +18,7 @@ pub const MAX_WIDTH: u32 = 8192;
 /// What the interface asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
-    /// What does not change while the program runs.
+    /// What changes with the plant file alone.
     Plant,
     /// The newest value of every tag, the sources, the alarms.
     Live,
@@ -54,16 +54,18 @@ pub enum Update {
     Refused(String),
 }
 
-/// What does not change while the program runs.
+/// What changes with the plant file alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plant {
+    /// Counts the plant files that were taken up in this run.
+    pub revision: u32,
     /// The plant's name.
     pub name: String,
     /// The turbine's name.
     pub turbine: String,
     /// Zone of the tz database for the screen.
     pub timezone: String,
-    /// Every tag, predicted ones behind the measured.
+    /// Every tag: measured, predicted, the program's own, and those that are retired and only keep their number.
     pub tags: Vec<Tag>,
     /// What is predicted.
     pub models: Vec<Model>,
@@ -110,6 +112,10 @@ pub struct Limit {
 /// The state of things now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Live {
+    /// The [`Plant::revision`] in force; another one than the interface has: ask for the plant again.
+    pub revision: u32,
+    /// Why the plant file as it is on the disk is not in force.
+    pub refused: Option<String>,
     /// The engine's clock when it answered.
     pub now: Timestamp,
     /// The newest reading of every tag, in the order of [`Plant::tags`]; none: never read.

@@ -20,6 +20,10 @@ pub fn bar(app: &mut App, ui: &mut Ui) {
         ui.label(RichText::new(heading).heading());
         ui.add_space(10.0);
         recording(app, ui);
+        if let Some(message) = app.live.as_ref().and_then(|live| live.refused.as_ref()) {
+            ui.add_space(10.0);
+            marked(ui, Mark::Triangle, colors.uncertain, app.t("plant-file-refused")).on_hover_text(message);
+        }
         ui.add_space(10.0);
         if let Some(live) = &app.live {
             let (shape, key, color) = match live.is_running {

@@ -6,23 +6,50 @@ use crate::{
     mark::{Mark, mark},
     tokens,
 };
-use domain::{Quality, Tag, quality::Status};
+use domain::{Quality, Tag, quality::Status, tag::Origin};
 use egui::{Align, Layout, RichText, Ui};
 use egui_extras::{Column, TableBuilder};
-use view::Newest;
+use view::{Live, Newest, Plant};
 
 /// A value older than this is greyed, whatever its quality was.
 const OLD: f64 = 60.0;
 
-/// Draws the table.
+/// Draws the plant's values, and folded below them the program's own.
 pub fn table(app: &App, ui: &mut Ui) {
     title(ui, app.t("values"));
     let (Some(plant), Some(live)) = (&app.plant, app.shown()) else {
         return;
     };
+    let of = |wanted: &[Origin]| -> Vec<usize> {
+        let tags = plant.tags.iter().enumerate();
+        tags.filter(|(_, t)| wanted.contains(&t.origin))
+            .map(|(place, _)| place)
+            .collect()
+    };
+    rows(
+        app,
+        ui,
+        plant,
+        live,
+        "values",
+        &of(&[Origin::Measured, Origin::Predicted]),
+    );
+    let own = of(&[Origin::System]);
+    if !own.is_empty() {
+        let heading = app.texts.with(
+            "program-values",
+            &[("count", app.format().count(own.len() as u64).into())],
+        );
+        egui::CollapsingHeader::new(RichText::new(heading).color(tokens::colors(ui).faint))
+            .id_salt("program")
+            .show(ui, |ui| rows(app, ui, plant, live, "program-values", &own));
+    }
+}
+
+fn rows(app: &App, ui: &mut Ui, plant: &Plant, live: &Live, salt: &str, places: &[usize]) {
     let now = live.now.secs_f64();
     TableBuilder::new(ui)
-        .id_salt("values")
+        .id_salt(salt)
         .striped(true)
         .vscroll(false)
         .cell_layout(Layout::left_to_right(Align::Center))
@@ -51,8 +78,8 @@ pub fn table(app: &App, ui: &mut Ui) {
             }
         })
         .body(|body| {
-            body.rows(tokens::ROW, plant.tags.len(), |mut row| {
-                let place = row.index();
+            body.rows(tokens::ROW, places.len(), |mut row| {
+                let place = places[row.index()];
                 let (tag, newest) = (&plant.tags[place], live.values.get(place).copied().flatten());
                 row.col(|ui| {
                     cut(ui, tag.name.as_str()).on_hover_text(description(app, tag));
@@ -119,7 +146,7 @@ fn quality(app: &App, ui: &mut Ui, newest: Option<Newest>) {
 
 /// What a tag is: the plant's own words, or for a predicted one the program's.
 fn description(app: &App, tag: &Tag) -> String {
-    if tag.origin == domain::tag::Origin::Predicted {
+    if tag.origin == Origin::Predicted {
         let key = match tag.name.as_str() {
             n if n.ends_with("_PRED_LO") => "predicted-low",
             n if n.ends_with("_PRED_HI") => "predicted-high",

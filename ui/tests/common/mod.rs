@@ -81,6 +81,7 @@ pub fn plant(is_demo: bool) -> Plant {
         average_secs: 3600.0,
     }];
     Plant {
+        revision: 0,
         name: "Example works".into(),
         turbine: "GT1".into(),
         timezone: "Europe/Paris".into(),
@@ -170,6 +171,8 @@ fn live(plant: &Plant, state: State, now: f64) -> Live {
         mean: 76.31,
     }];
     Live {
+        revision: 0,
+        refused: None,
         now: Timestamp::from_secs_f64(now),
         values: (0..plant.tags.len()).map(newest).collect(),
         sources,

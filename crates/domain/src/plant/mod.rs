@@ -14,7 +14,7 @@ pub use source::{
     SerialField, SerialLine, SerialSource, Source, SourceKind, TopicTag,
 };
 
-use crate::{Tag, TagId, TagName, unit::Basis};
+use crate::{Tag, TagId, TagName, tag::Origin, unit::Basis};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -150,7 +150,16 @@ impl PlantFile {
     /// # Errors
     /// [`PlantError`] with every problem found.
     pub fn parse(text: &str, file: &str, beside: ReadBeside<'_>) -> Result<Self, PlantError> {
-        parse::plant_file(text, file, beside)
+        parse::plant_file(text, file, beside, &[])
+    }
+
+    /// The same for a plant that runs already: tags keep the numbers that they have in `earlier`; those that are no longer
+    /// in the file are [retired](crate::tag::Origin::Retired).
+    ///
+    /// # Errors
+    /// [`PlantError`] with every problem found.
+    pub fn parse_after(text: &str, file: &str, beside: ReadBeside<'_>, earlier: &[Tag]) -> Result<Self, PlantError> {
+        parse::plant_file(text, file, beside, earlier)
     }
 
     /// The tag of this name.
@@ -168,7 +177,7 @@ impl PlantFile {
                     .any(|s| s.id != source.id && s.fixed_tags().contains(tag))
             };
             let all = (0..self.tags.len() as u32).map(TagId);
-            tags.extend(all.filter(|t| self.tags[t.index()].origin == crate::tag::Origin::Measured && !elsewhere(t)));
+            tags.extend(all.filter(|t| self.tags[t.index()].origin == Origin::Measured && !elsewhere(t)));
             tags.sort_unstable();
             tags.dedup();
         }
@@ -181,10 +190,10 @@ impl PlantFile {
     }
 }
 
-/// The place of the tag of this name in a list of tags.
+/// The place of the tag of this name in a list of tags; none for one that is retired.
 pub fn find_tag(tags: &[Tag], name: &str) -> Option<TagId> {
     tags.iter()
-        .position(|t| t.name.as_str() == name)
+        .position(|t| t.name.as_str() == name && t.origin != Origin::Retired)
         .map(|i| TagId(i as u32))
 }
 

@@ -5,5 +5,6 @@ pub mod predict;
 pub mod query;
 pub mod run;
 pub mod simulate;
+pub mod support;
 pub mod train;
 pub mod transfer;

@@ -27,6 +27,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
     let signals = Signals::catch()?;
     let plant = LoadedPlant::read(&args.config)?;
     let database = plant.database();
+    keep_log(&database);
     let engine = Engine::start(Options {
         plant,
         database,
@@ -36,6 +37,14 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
     watch(&signals, &engine, args.seconds);
     let has_failed = engine.has_failed();
     finish(engine.stop(), has_failed, args.json)
+}
+
+/// A log that cannot be kept does not keep the turbine waiting.
+fn keep_log(database: &Path) {
+    let file = engine::logging::file_of(database);
+    if let Err(error) = engine::logging::to_file(&file) {
+        output::note(&format!("no log is kept: {}: {error}", file.display()));
+    }
 }
 
 pub fn demo(args: DemoArgs) -> Result<ExitCode> {
@@ -126,12 +135,15 @@ fn listener(format: Option<EventFormat>) -> Option<Arc<dyn Fn(Event) + Send + Sy
     let EventFormat::Json = format?;
     Some(Arc::new(|event| {
         // a reader that went away does not end the recording
-        let _ = output::json(&event_json(&event));
+        if let Some(event) = event_json(&event) {
+            let _ = output::json(&event);
+        }
     }))
 }
 
-fn event_json(event: &Event) -> Value {
-    match event {
+/// None for what happens at every faulty poll: it is counted, and in the log.
+fn event_json(event: &Event) -> Option<Value> {
+    Some(match event {
         Event::Ready => json!({"event": "ready"}),
         Event::Source { id, state } => json!({"event": "source", "id": id, "state": state.as_str()}),
         Event::Committed { seq, time } => json!({"event": "committed", "seq": seq, "t": time.to_string()}),
@@ -145,8 +157,16 @@ fn event_json(event: &Event) -> Value {
             "event": "alarm", "tag": tag.as_str(), "state": if *is_active { "active" } else { "cleared" },
             "mean": mean, "high": high, "t": time.to_string(),
         }),
+        Event::RecordingFailed { message } => json!({"event": "recording", "state": "failing", "message": message}),
+        Event::RecordingResumed => json!({"event": "recording", "state": "on"}),
+        Event::ClockStepped { by_secs } => json!({"event": "clock-step", "by_s": by_secs}),
+        Event::Configured { changes } => json!({"event": "configuration", "state": "in-force", "message": changes}),
+        Event::ConfigurationRefused { message } => {
+            json!({"event": "configuration", "state": "refused", "message": message})
+        }
         Event::Stopped => json!({"event": "stopped"}),
-    }
+        Event::SourceFailed { .. } | Event::Contradicting { .. } | Event::PredictionsSkipped { .. } => return None,
+    })
 }
 
 fn finish(summary: Result<Summary, store::StoreError>, has_failed: bool, as_json: bool) -> Result<ExitCode> {

@@ -17,14 +17,22 @@ use super::{
     Place, PlantError, PlantFile, Problem, ReadBeside, Source,
     table::{Table, Text},
 };
-use crate::Tag;
+use crate::{
+    Tag,
+    tag::{Origin, take_up},
+};
 
 type Result<T, E = Problem> = std::result::Result<T, E>;
 
 /// The version of the plant file's grammar.
 const SCHEMA: u64 = 1;
 
-pub(super) fn plant_file(text: &str, file: &str, beside: ReadBeside<'_>) -> Result<PlantFile, PlantError> {
+pub(super) fn plant_file(
+    text: &str,
+    file: &str,
+    beside: ReadBeside<'_>,
+    earlier: &[Tag],
+) -> Result<PlantFile, PlantError> {
     let text = Text { file, text };
     let document = text.parse()?;
     let root = Table::root(&text, &document);
@@ -46,6 +54,7 @@ pub(super) fn plant_file(text: &str, file: &str, beside: ReadBeside<'_>) -> Resu
         // everything below refers to tags: a tag that is refused would be told again at every place that names it
         return Err(PlantError(problems));
     }
+    let tags = numbered_after(earlier, tags);
 
     let plant_table = root.table("plant")?.ok_or_else(|| Problem {
         line: 1,
@@ -84,6 +93,19 @@ pub(super) fn plant_file(text: &str, file: &str, beside: ReadBeside<'_>) -> Resu
         }),
         _ => Err(PlantError(problems)),
     }
+}
+
+/// The tags at the places that they had before, new ones behind them.
+fn numbered_after(earlier: &[Tag], tags: Vec<Tag>) -> Vec<Tag> {
+    let retired = |tag: &Tag| Tag {
+        origin: Origin::Retired,
+        ..tag.clone()
+    };
+    let mut numbered = earlier.iter().map(retired).collect();
+    for tag in tags {
+        take_up(&mut numbered, tag);
+    }
+    numbered
 }
 
 /// The value, or the problem put with the others.

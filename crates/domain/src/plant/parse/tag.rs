@@ -64,6 +64,10 @@ pub(super) fn known_tag(value: &Value<'_>, tags: &[Tag]) -> Result<TagId> {
 }
 
 pub(super) fn unknown_tag(name: &str, tags: &[Tag]) -> String {
-    let known: Vec<_> = tags.iter().map(|t| t.name.as_str()).collect();
+    let known: Vec<_> = tags
+        .iter()
+        .filter(|t| t.origin == Origin::Measured)
+        .map(|t| t.name.as_str())
+        .collect();
     format!("tag {name:?} is not among the tags of this file: {}", known.join(", "))
 }

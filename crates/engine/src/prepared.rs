@@ -1,0 +1,176 @@
+//! Everything that a plant file asks for, made ready before anything is changed: what cannot be made is an error, and the
+//! running system is not touched.
+
+use crate::{
+    engine::StartError,
+    inference::Bound,
+    limits::LimitMonitor,
+    loaded::LoadedPlant,
+    observer::OwnTags,
+    predictor::Predictor,
+    roster::Roster,
+    sources::{Ready, Running},
+};
+use domain::{Tag, TagId, TagName, plant::find_tag};
+use drivers::{Context, Source};
+use std::{path::Path, sync::Arc};
+use store::ModelId;
+
+/// See the module.
+pub struct Prepared {
+    /// What is recorded.
+    pub roster: Roster,
+    /// The sources, not started.
+    pub sources: Vec<Ready>,
+    /// The models, bound to tags and streams.
+    pub models: Vec<Bound>,
+    /// The limits, without history.
+    pub limits: Vec<LimitMonitor>,
+    /// The program's own tags.
+    pub own_tags: OwnTags,
+}
+
+impl Prepared {
+    /// Makes everything ready for a plant. `roster`: what was recorded so far in this run.
+    ///
+    /// # Errors
+    /// [`StartError`]: a model, a secret.
+    pub fn new(loaded: &LoadedPlant, mut roster: Roster) -> Result<Self, StartError> {
+        let plant = &loaded.plant;
+        let mut tags = plant.tags.clone();
+        let predictors = plant
+            .models
+            .iter()
+            .map(|binding| Predictor::load(loaded, binding, &mut tags));
+        let predictors = predictors.collect::<Result<Vec<_>, _>>()?;
+        roster.set_tags(tags);
+        let own_tags = OwnTags::of(&mut roster, plant.sources.iter().map(|s| s.id.as_str()))?;
+        let mut ready = Vec::with_capacity(plant.sources.len());
+        for (settings, source) in plant.sources.iter().zip(sources(loaded, roster.tags())?) {
+            let tags = plant.source_tags(settings);
+            ready.push(Ready {
+                settings: settings.clone(),
+                definitions: tags.iter().map(|t| roster.tags()[t.index()].clone()).collect(),
+                stream: roster.source_stream(&settings.id, &tags),
+                tags,
+                source,
+            });
+        }
+        let mut models = Vec::with_capacity(predictors.len());
+        for predictor in predictors {
+            let Some(target) = TagName::new(predictor.target()) else {
+                continue; // the binding's target, which is a tag's name
+            };
+            let model = ModelId {
+                sha256: predictor.sha256().to_owned(),
+                target,
+            };
+            let stream = roster.model_stream(predictor.target(), model, &predictor.output_tags());
+            models.push((stream, predictor));
+        }
+        let limits = plant.limits.iter().filter_map(|limit| {
+            let tag = find_tag(roster.tags(), limit.tag.as_str())?;
+            Some(LimitMonitor::new(
+                tag,
+                limit.tag.clone(),
+                limit.high,
+                limit.average_secs,
+            ))
+        });
+        Ok(Self {
+            limits: limits.collect(),
+            roster,
+            sources: ready,
+            models,
+            own_tags,
+        })
+    }
+
+    /// What is different from the plant in force, one phrase each; nothing where the files say the same.
+    pub fn changes(&self, now: &LoadedPlant, was: &LoadedPlant, running: &[Running]) -> Vec<String> {
+        let mut changes = Vec::new();
+        let source_tags: Vec<&str> = self.sources.iter().map(|s| s.settings.id.as_str()).collect();
+        for ready in &self.sources {
+            let id = &ready.settings.id;
+            match running.iter().find(|r| r.id() == id) {
+                None => changes.push(format!("source {id} added")),
+                Some(running) if !running.is_like(ready) => changes.push(format!("source {id} changed")),
+                Some(_) => {}
+            }
+        }
+        let gone = running.iter().filter(|r| !source_tags.contains(&r.id()));
+        changes.extend(gone.map(|r| format!("source {} removed", r.id())));
+        let (now, was) = (&now.plant, &was.plant);
+        let live = |tags: &[Tag]| -> Vec<Tag> {
+            tags.iter()
+                .filter(|t| t.origin == domain::tag::Origin::Measured)
+                .cloned()
+                .collect()
+        };
+        let is_bound_alike = |a: &domain::plant::ModelBinding, b: &domain::plant::ModelBinding| {
+            (&a.target, &a.file, a.average_secs, &a.inputs) == (&b.target, &b.file, b.average_secs, &b.inputs)
+        };
+        let same_models = now.models.len() == was.models.len()
+            && now.models.iter().zip(&was.models).all(|(a, b)| is_bound_alike(a, b));
+        for (is_other, what) in [
+            (live(&now.tags) != live(&was.tags), "tags changed"),
+            (!same_models, "models changed"),
+            (now.limits != was.limits, "limits changed"),
+            (now.running_when != was.running_when, "running_when changed"),
+            ((&now.name, &now.turbine) != (&was.name, &was.turbine), "names changed"),
+            (now.timezone != was.timezone, "time zone changed"),
+        ] {
+            if is_other {
+                changes.push(what.to_owned());
+            }
+        }
+        changes
+    }
+
+    /// What an interface has to know.
+    pub fn view(&self, loaded: &LoadedPlant, database: &Path, is_demo: bool, revision: u32) -> view::Plant {
+        let tags = self.roster.tags();
+        let limit = |limit: &domain::plant::Limit| {
+            let tag: Option<TagId> = find_tag(tags, limit.tag.as_str());
+            tag.map(|tag| view::Limit {
+                tag,
+                high: limit.high,
+                average_secs: limit.average_secs,
+            })
+        };
+        view::Plant {
+            revision,
+            name: loaded.plant.name.clone(),
+            turbine: loaded.plant.turbine.clone(),
+            timezone: loaded.plant.timezone.clone(),
+            tags: tags.to_vec(),
+            models: self.models.iter().map(|(_, predictor)| predictor.describe()).collect(),
+            limits: loaded.plant.limits.iter().filter_map(limit).collect(),
+            is_demo,
+            database: database.display().to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// The drivers of a plant's sources, in the order of the plant file.
+///
+/// # Errors
+/// [`StartError::Source`].
+pub fn sources(loaded: &LoadedPlant, tags: &[Tag]) -> Result<Vec<Box<dyn Source>>, StartError> {
+    let tags: Arc<[Tag]> = tags.into();
+    let source = |settings: &domain::plant::Source| {
+        let folder = loaded.folder.clone();
+        let context = Context {
+            tags: tags.clone(),
+            source_tags: loaded.plant.source_tags(settings),
+            secret: Arc::new(move |reference: &str| crate::export::secret(reference, &folder)),
+        };
+        drivers::source(settings, &context).map_err(|error| StartError::Source {
+            place: settings.place.clone(),
+            id: settings.id.clone(),
+            error,
+        })
+    };
+    loaded.plant.sources.iter().map(source).collect()
+}

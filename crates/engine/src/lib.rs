@@ -7,6 +7,7 @@
 pub mod demo;
 pub mod export;
 pub mod import;
+pub mod scan;
 
 mod engine;
 mod event;
@@ -20,6 +21,7 @@ mod sink;
 mod view_port;
 mod writer;
 
+pub use drivers::PlanCost;
 pub use engine::{Engine, Options, SourceCheck, StartError, check_sources};
 pub use event::Event;
 pub use loaded::{LoadError, LoadedPlant};

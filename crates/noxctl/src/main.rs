@@ -26,6 +26,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Demo(args) => commands::run::demo(args),
         Command::Run(args) => commands::run::run(&args),
         Command::Check(args) => commands::check::check(&args),
+        Command::Scan(args) => commands::scan::scan(&args),
+        Command::Points(cli::PointsCommand::Export(args)) => commands::points::export(&args),
         Command::Query(args) => commands::query::query(&args),
         Command::Train(args) => commands::train::train(&args),
         Command::Predict(args) => commands::predict::predict(&args),

@@ -128,7 +128,7 @@ async fn open_serial(line: SerialLine) -> Result<Box<dyn Line>, String> {
 
 /// Three and a half characters of eleven bits, which part two frames; never below 1.75 ms (Modbus over serial line
 /// 1.02, 2.5.1.1).
-fn silence(baud: u32) -> Duration {
+pub fn silence(baud: u32) -> Duration {
     Duration::from_micros((38_500_000 / u64::from(baud.max(1))).max(1750))
 }
 

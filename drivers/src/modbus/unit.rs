@@ -1,7 +1,7 @@
 //! A unit id on a link: what it is asked, and whether it is worth asking.
 
-use super::plan::{Read, Shape, plan};
-use domain::plant::{ModbusPoint, Polling};
+use super::plan::{Items, Read, Shape, plan};
+use domain::plant::Polling;
 use std::time::Instant;
 
 /// One device behind a link.
@@ -30,14 +30,10 @@ pub enum Turn {
 }
 
 impl Unit {
-    /// The units of these points, in the order in which they first stand there.
-    pub fn of(points: &[ModbusPoint], polling: &Polling) -> Vec<Self> {
+    /// The units of these items, in the order in which they first stand there.
+    pub fn of(items: &Items, polling: &Polling) -> Vec<Self> {
         let mut units: Vec<Self> = Vec::new();
-        let shape = Shape {
-            max_registers: polling.max_registers,
-            max_gap: polling.max_gap,
-        };
-        for read in plan(points, shape) {
+        for read in plan(items, Shape::from(polling)) {
             match units.last_mut() {
                 Some(unit) if unit.id == read.request.unit_id => unit.planned.push(read),
                 _ => units.push(Self {

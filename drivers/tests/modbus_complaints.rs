@@ -225,3 +225,136 @@ async fn a_slow_slave_makes_polls_be_left_out_and_counted_and_nothing_drifts() {
         times.len() - 1
     );
 }
+
+/// A transparent gateway: RTU frames over TCP, as long as it is on; register n holds n.
+struct Gateway {
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Gateway {
+    /// `answers`: does anybody answer behind it?
+    fn start(port: u16, answers: bool) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let serve = move || {
+            let mut streams: Vec<TcpStream> = Vec::new();
+            while !stopped.load(Ordering::Relaxed) {
+                if let Ok((stream, _)) = listener.accept() {
+                    stream.set_nonblocking(false).unwrap();
+                    stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+                    streams.push(stream);
+                }
+                streams.retain_mut(|stream| {
+                    let mut request = [0; 8];
+                    match stream.read(&mut request) {
+                        Ok(0) => false,
+                        Ok(_) => {
+                            common::asked(request[1]);
+                            let mut frame = vec![request[0]];
+                            frame.extend(registers(&request[1..6]));
+                            frame.extend(drivers::codec::crc(&frame).to_le_bytes());
+                            !answers || stream.write_all(&frame).is_ok()
+                        }
+                        Err(_) => true,
+                    }
+                });
+                thread::sleep(Duration::from_millis(1));
+            }
+        };
+        let thread = thread::Builder::new().name("gateway".into()).spawn(serve).unwrap();
+        Self {
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+// libmodbus #735 (EPIPE for ever), node-modbus-serial #92, home-assistant #52450: after the gateway's restart the program
+// had to be restarted, too
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_restarted_is_read_again() {
+    let port = common::free_port();
+    let text = format!(
+        "kind = \"modbus-rtu-over-tcp\"\nhost = \"127.0.0.1\"\nport = {port}\npoll_ms = 50\ntimeout_ms = 100\noffline_retry_s = 1\n\
+         late_answer_max_ms = 200\nconnect_backoff_ms = [50, 200]\n\
+         [[source.point]]\ntag = \"T0\"\nunit_id = 3\naddress = \"HR6\"\ntype = \"uint16\"\n"
+    );
+    let running = Running::start(common::source(1, &text));
+    for answers in [true, false, true, true] {
+        let gateway = Gateway::start(port, answers);
+        let (values, errors) = (running.sink.values(0).len(), running.sink.read(|r| r.errors.len()));
+        if answers {
+            running.until("values", |s| s.values(0).len() > values + 3).await;
+        } else {
+            // it is there, and nobody answers behind it
+            running
+                .until("timeouts", |s| s.read(|r| r.errors.len() > errors + 5))
+                .await;
+        }
+        drop(gateway);
+        running
+            .until("bad", |s| s.of(0).last().is_some_and(|s| s.value.is_none()))
+            .await;
+    }
+    let sink = running.stop().await;
+    assert!(sink.values(0).iter().all(|v| *v == 5.0), "{:?}", sink.values(0));
+}
+
+// home-assistant #51103, #54345: "busy" (exception 6) and "not ready" (5) were stored as 0
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_device_gives_no_value_and_no_zero() {
+    let count = AtomicUsize::new(0);
+    let slave = Slave::start(0, move |_, pdu| match count.fetch_add(1, Ordering::Relaxed) % 4 {
+        1 => Answer::Pdu(vec![0x83, 6]),
+        2 => Answer::Pdu(vec![0x83, 5]),
+        _ => Answer::Pdu(registers(pdu)),
+    });
+    let running = Running::start(plant(slave.port, "", &[(1, 5)]));
+    running.until("values", |s| s.values(0).len() > 10).await;
+    let sink = running.stop().await;
+    assert!(sink.values(0).iter().all(|v| *v == 5.0), "{:?}", sink.values(0));
+    assert!(sink.missing(0, domain::Reason::DeviceException) > 3);
+}
+
+// capstone's map has registers that do not exist between others: what was learnt of them outlives a lost connection
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_was_refused_is_not_tried_again_after_the_link_was_away() {
+    let port = common::free_port();
+    let joined = Arc::new(AtomicUsize::new(0));
+    let start = || {
+        let joined = joined.clone();
+        Slave::start(port, move |_, pdu| {
+            let (first, count) = (u16::from(pdu[2]), u16::from(pdu[4]));
+            joined.fetch_add(usize::from(count == 5), Ordering::Relaxed);
+            if (first..first + count).contains(&6) {
+                Answer::Pdu(vec![0x83, 2])
+            } else {
+                Answer::Pdu(registers(pdu))
+            }
+        })
+    };
+    let points = [(1, 4), (1, 5), (1, 6), (1, 7), (1, 8)];
+    let slave = start();
+    let running = Running::start(plant(port, "connect_backoff_ms = [20, 50]\n", &points));
+    running.until("values", |s| s.values(4).len() > 3).await;
+    drop(slave);
+    running
+        .until("gone", |s| s.of(4).last().is_some_and(|s| s.value.is_none()))
+        .await;
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let before = running.sink.values(4).len();
+    let _slave = start();
+    running.until("values again", |s| s.values(4).len() > before + 3).await;
+    running.stop().await;
+    assert_eq!(joined.load(Ordering::Relaxed), 1, "the joined request was tried once");
+}

@@ -157,7 +157,10 @@ impl Poller {
                 Ok(halves) => {
                     has_answer = true;
                     match halves {
-                        Some(halves) => halves.into_iter().rev().for_each(|half| waiting.push_front(half)),
+                        Some(halves) => {
+                            self.units[place].split(&read);
+                            halves.into_iter().rev().for_each(|half| waiting.push_front(half));
+                        }
                         None => done.push(read),
                     }
                 }
@@ -215,6 +218,9 @@ impl Poller {
                 Ok(data) => {
                     cycle.received += data.bytes();
                     self.answers.take(read, &data);
+                    if let Some(unit) = self.units.iter_mut().find(|u| u.id == unit) {
+                        unit.proved(read);
+                    }
                     return Ok(None);
                 }
                 Err(failure) => failure,

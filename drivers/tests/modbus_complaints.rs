@@ -41,7 +41,7 @@ async fn transaction_ids_off_by_one_are_left_behind_with_the_connection() {
         Answer::Pdu(registers(pdu))
     });
     let points = [(1, 5), (1, 10), (1, 20)];
-    let running = Running::start(plant(slave.port, "retries = 0\n", &points));
+    let running = Running::start(plant(slave.port, "retries = 0\noffline_retry_s = 1\n", &points));
     running
         .until("values after the hiccup", |s| s.values(2).len() > 15)
         .await;

@@ -1,5 +1,6 @@
 //! What a source is, and what it is given.
 
+use crate::modbus::PlanCost;
 use domain::{Frame, Tag, TagId, Timestamp, plant::Area};
 use std::{
     fmt,
@@ -143,7 +144,7 @@ pub enum SourceError {
 }
 
 /// What a Modbus exception means (Modbus Application Protocol 1.1b3, section 7).
-fn exception(code: u8) -> &'static str {
+pub(crate) fn exception(code: u8) -> &'static str {
     match code {
         1 => "this function is not allowed",
         2 => "no such register: check address and length",
@@ -213,6 +214,10 @@ pub trait Source: Send + Sync {
     /// What it asks its devices in a cycle; nothing for sources that only listen.
     fn plan(&self) -> Vec<Request> {
         Vec::new()
+    }
+    /// What that costs; nothing for sources that only listen.
+    fn cost(&self) -> Option<PlanCost> {
+        None
     }
     /// Tries once, with its own timeouts. Nothing is stored.
     fn check(&self) -> BoxFuture<'_, CheckResult>;

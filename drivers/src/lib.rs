@@ -15,7 +15,7 @@ pub use api::{
     AckToken, Batch, BoxFuture, CheckResult, Context, LinkState, Observation, Request, SetupError, Sink, Source,
     SourceError, Stop, StopHandle, Stopped, now,
 };
-pub use modbus::{codec, plan};
+pub use modbus::{PlanCost, codec, plan, scan};
 
 use domain::plant::{self, SourceKind};
 

@@ -4,6 +4,7 @@
 mod architecture;
 mod audit;
 mod bench;
+mod functions;
 mod run;
 mod setup;
 mod suite;

@@ -368,6 +368,8 @@ pub struct SourceCheck {
     pub is_reachable: bool,
     /// What it is asked, for polled sources.
     pub requests: Vec<drivers::Request>,
+    /// What that costs, for polled sources.
+    pub cost: Option<drivers::PlanCost>,
     /// What was seen, or what is wrong and what to do.
     pub message: String,
 }
@@ -395,6 +397,7 @@ pub fn check_sources(loaded: &LoadedPlant) -> Result<Vec<SourceCheck>, StartErro
                     id,
                     is_reachable: result.reachable,
                     requests: source.plan(),
+                    cost: source.cost(),
                     message: result.message,
                 }
             })

@@ -13,5 +13,5 @@ pub mod server;
 pub mod turbine;
 
 pub use live::{LiveTurbine, Options};
-pub use server::{ModbusRtuServer, ModbusTcpServer};
+pub use server::{FunctionLog, ModbusRtuServer, ModbusTcpServer};
 pub use turbine::{Snapshot, Turbine};

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::server::FunctionLog;
 use crate::turbine::{Snapshot, Turbine};
 
 /// How often the turbine is brought up to the wall clock.
@@ -64,6 +65,8 @@ impl Drop for Running {
 #[derive(Clone)]
 pub struct LiveTurbine {
     running: Arc<Running>,
+    /// What its servers are asked for.
+    pub(crate) asked: FunctionLog,
 }
 
 impl LiveTurbine {
@@ -98,7 +101,13 @@ impl LiveTurbine {
                 shared,
                 thread: Some(thread),
             }),
+            asked: FunctionLog::default(),
         })
+    }
+
+    /// The same turbine, whose servers record what they are asked for.
+    pub fn recording(self, asked: FunctionLog) -> Self {
+        Self { asked, ..self }
     }
 
     /// What the instruments show now. All values belong to one instant.

@@ -1,11 +1,16 @@
 //! Modbus TCP, RTU and RTU over TCP; functions 1 to 4 only.
 
+mod answers;
 mod client;
 pub mod codec;
+mod cost;
 mod link;
 pub mod plan;
 mod poll;
+mod poller;
 mod rtu;
+pub mod scan;
 mod unit;
 
 pub use client::ModbusClient;
+pub use cost::PlanCost;

@@ -10,8 +10,8 @@ mod table;
 
 pub use address::{Address, Area, DataType, WordOrder};
 pub use source::{
-    Device, Framing, LineParser, ModbusLink, ModbusPoint, ModbusSource, MqttSource, MqttTopic, Parity, Polling,
-    SerialField, SerialLine, SerialSource, Source, SourceKind, TopicTag,
+    Deadband, Device, Framing, LineParser, ModbusLink, ModbusPoint, ModbusSource, MqttSource, MqttTopic, Parity,
+    Polling, SerialField, SerialLine, SerialSource, Source, SourceKind, StatusBit, TopicTag,
 };
 
 use crate::{Tag, TagId, TagName, tag::Origin, unit::Basis};
@@ -99,7 +99,7 @@ pub struct PostgresExport {
 }
 
 /// A line of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// The file's name as it was given.
     pub file: String,
@@ -188,6 +188,11 @@ impl PlantFile {
     pub fn tag(&self, id: TagId) -> Option<&Tag> {
         self.tags.get(id.index())
     }
+}
+
+/// A register map (`points_csv`) of these points, in the units of their tags. Read again, it gives the same points.
+pub fn register_map(points: &[ModbusPoint], tags: &[Tag]) -> String {
+    parse::points_csv::write(points, tags)
 }
 
 /// The place of the tag of this name in a list of tags; none for one that is retired.

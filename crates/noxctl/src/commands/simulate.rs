@@ -32,11 +32,12 @@ pub fn simulate(command: &SimulateCommand) -> Result<ExitCode> {
 }
 
 fn start(turbine: &Turbine) -> Result<LiveTurbine> {
-    LiveTurbine::start(Options {
+    let running = LiveTurbine::start(Options {
         seed: turbine.seed,
         speed: turbine.speed,
-    })
-    .map_err(Failure::work)
+    });
+    let log = engine::demo::function_log().map_err(Failure::work)?;
+    Ok(running.map_err(Failure::work)?.recording(log))
 }
 
 fn serve(signals: &Signals, turbine: &Turbine, kind: &str, place: &str) -> Result<()> {

@@ -12,6 +12,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod c_requests;
+mod r5_late_answers;
+mod r6_dead_unit;
+
 /// `quick` in the suite, `full` when the trial is made for the record.
 fn scaled<T>(quick: T, full: T) -> T {
     if std::env::var_os("TURBINE_NOX_TRIAL").is_some_and(|v| v == "full") {

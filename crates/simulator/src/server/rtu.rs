@@ -138,6 +138,7 @@ fn send(port: &mut impl Write, request: &RtuRequest, turbine: &LiveTurbine) -> i
     if request.unit != UNIT_ID {
         return Ok(());
     }
+    turbine.asked.asked(&request.pdu);
     let pdu = respond(&request.pdu, &RegisterBank::from(&turbine.snapshot()));
     port.write_all(&rtu_answer(UNIT_ID, &pdu))
 }

@@ -140,6 +140,7 @@ fn serve(stream: &mut (impl Read + Write), turbine: &LiveTurbine, stop: &AtomicB
 }
 
 fn answer(request: &TcpRequest, turbine: &LiveTurbine) -> Vec<u8> {
+    turbine.asked.asked(&request.pdu);
     match request.unit {
         0 | UNIT_ID | 0xFF => respond(&request.pdu, &RegisterBank::from(&turbine.snapshot())),
         _ => no_such_unit(&request.pdu),

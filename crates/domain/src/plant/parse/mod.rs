@@ -3,9 +3,10 @@
 mod export;
 mod head;
 mod modbus;
+pub(super) mod modbus_point;
 mod model;
 mod mqtt;
-mod points_csv;
+pub(super) mod points_csv;
 mod port;
 mod scale;
 mod secret;

@@ -5,13 +5,14 @@ mod mqtt;
 mod port;
 mod serial;
 
-pub use modbus::{ModbusLink, ModbusPoint, ModbusSource, Polling};
+pub use modbus::{ModbusLink, ModbusPoint, ModbusSource, Polling, StatusBit};
 pub use mqtt::{MqttSource, MqttTopic, TopicTag};
 pub use port::{Device, Parity, SerialLine};
 pub use serial::{Framing, LineParser, SerialField, SerialSource};
 
 use super::Place;
 use crate::TagId;
+use std::time::Duration;
 
 /// Where readings come from.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,16 @@ pub struct Source {
     pub kind: SourceKind,
     /// Where it stands in the plant file.
     pub place: Place,
+}
+
+/// Which values of a tag are worth storing: those that differ, and one from time to time. Storing only: a model's inputs
+/// are never thinned out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Deadband {
+    /// A value is stored when it differs from the last stored one by more than this, in the tag's unit.
+    pub abs: f64,
+    /// And at least once in this time.
+    pub max_silence: Duration,
 }
 
 /// How to talk to a source.
@@ -59,6 +70,14 @@ impl Source {
         tags.sort_unstable();
         tags.dedup();
         tags
+    }
+
+    /// The deadbands of its tags.
+    pub fn deadbands(&self) -> Vec<(TagId, Deadband)> {
+        match &self.kind {
+            SourceKind::Modbus(m) => m.points.iter().filter_map(|p| Some((p.tag, p.deadband?))).collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// Does it take tags' names from topics?

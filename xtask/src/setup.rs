@@ -27,6 +27,7 @@ const DESKTOP: &[&str] = &[
 /// What the tests talk to.
 const PEERS: &[&str] = &[
     "socat",             // pairs of serial ports
+    "faketime",          // a clock that can be set
     "mosquitto",         // MQTT broker
     "mosquitto-clients", // and its publisher
     "postgresql",        // the database exported to

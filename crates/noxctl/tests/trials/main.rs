@@ -13,8 +13,10 @@
 mod common;
 
 mod c_requests;
+mod p3_latency;
 mod r5_late_answers;
 mod r6_dead_unit;
+mod r8a_clock;
 
 /// `quick` in the suite, `full` when the trial is made for the record.
 fn scaled<T>(quick: T, full: T) -> T {

@@ -138,8 +138,9 @@ fn end(request: &Request) -> u32 {
     u32::from(request.offset) + u32::from(request.count)
 }
 
-/// Joins items of one unit and area that lie side by side, or as near as `max_gap` allows. Units stay in the order of
-/// the points, and so do the requests of a unit, by the first of their points.
+/// Joins items of one unit and area that lie side by side, or as near as `max_gap` allows: the fewest requests, and of
+/// these the fewest registers. Units stay in the order of the points, and so do the requests of a unit, by the first of
+/// their points.
 pub fn plan(items: &Items, shape: Shape) -> Vec<Read> {
     let mut units: Vec<u8> = Vec::new();
     items.list.iter().for_each(|r| {
@@ -153,38 +154,75 @@ pub fn plan(items: &Items, shape: Shape) -> Vec<Read> {
         let r = &items.list[i];
         (unit_place(r), r.area, r.offset, r.count)
     });
-
-    let mut reads: Vec<Read> = Vec::new();
-    for i in order {
-        let next = items.list[i];
-        match reads
-            .last_mut()
-            .and_then(|last| Some((joined(&last.request, &next, shape)?, last)))
-        {
-            Some((request, last)) => {
-                last.request = request;
-                last.items.push(i);
-            }
-            None => reads.push(Read {
-                request: next,
-                items: vec![i],
-            }),
-        }
-    }
+    let is_same_table = |a: &usize, b: &usize| {
+        let (a, b) = (&items.list[*a], &items.list[*b]);
+        (a.unit_id, a.area) == (b.unit_id, b.area)
+    };
+    let tables = order.chunk_by(is_same_table);
+    let mut reads: Vec<Read> = tables.flat_map(|table| join(table, items, shape)).collect();
     reads.sort_by_key(|read| (unit_place(&read.request), read.items.iter().min().copied()));
     reads
 }
 
-fn joined(last: &Request, next: &Request, shape: Shape) -> Option<Request> {
-    let same = (last.unit_id, last.area) == (next.unit_id, next.area);
-    let limit = if next.area.is_bits() {
-        shape.max_bits
-    } else {
-        shape.max_registers
+/// How the first items of a table are best read.
+#[derive(Clone, Copy)]
+struct Best {
+    requests: u32,
+    registers: u32,
+    /// Where the last of these requests begins.
+    from: usize,
+}
+
+/// The requests of one table, whose items are sorted by offset.
+fn join(table: &[usize], items: &Items, shape: Shape) -> Vec<Read> {
+    let request = |place: usize| &items.list[table[place]];
+    // how far the items up to this place reach
+    let reach = |reached: &mut u32, place| {
+        *reached = end(request(place)).max(*reached);
+        Some(*reached)
     };
-    let gap = u32::from(next.offset).saturating_sub(end(last));
-    let count = u16::try_from(end(last).max(end(next)) - u32::from(last.offset)).ok()?;
-    (same && gap <= u32::from(shape.max_gap) && count <= limit).then_some(Request { count, ..*last })
+    let ends: Vec<u32> = (0..table.len()).scan(0, reach).collect();
+    let mut best: Vec<Best> = Vec::with_capacity(table.len());
+    for last in 0..table.len() {
+        let limit = u32::from(if request(last).area.is_bits() {
+            shape.max_bits
+        } else {
+            shape.max_registers
+        });
+        let mut reached = end(request(last));
+        let mut choice: Option<Best> = None;
+        // the request that ends with `last` grows to the left until it is too long or the hole too wide
+        for from in (0..=last).rev() {
+            reached = reached.max(end(request(from)));
+            let registers = reached - u32::from(request(from).offset);
+            if from < last && registers > limit {
+                break;
+            }
+            let before = from.checked_sub(1).map(|place| best[place]);
+            let sum = Best {
+                requests: before.map_or(0, |b| b.requests) + 1,
+                registers: before.map_or(0, |b| b.registers) + registers,
+                from,
+            };
+            if choice.is_none_or(|c| (sum.requests, sum.registers) < (c.requests, c.registers)) {
+                choice = Some(sum);
+            }
+            let left = from.checked_sub(1).map_or(u32::MAX, |place| ends[place]);
+            if u32::from(request(from).offset).saturating_sub(left) > u32::from(shape.max_gap) {
+                break;
+            }
+        }
+        best.extend(choice);
+    }
+    let mut reads = Vec::new();
+    let mut rest = table;
+    while let Some(choice) = rest.len().checked_sub(1).map(|last| best[last]) {
+        let (before, block) = rest.split_at(choice.from);
+        reads.extend(Read::spanning(block, items));
+        rest = before;
+    }
+    reads.reverse();
+    reads
 }
 
 #[cfg(test)]
@@ -273,6 +311,30 @@ mod tests {
             requests(&[point(1, Area::Holding, 65534, DataType::Float32)], 125, 0),
             [(1, 65534, 2)]
         );
+    }
+
+    #[test]
+    fn what_does_not_fit_one_request_is_cut_where_the_hole_is() {
+        // 0..=7, a hole of 4, 12..=19: filling the first request to its 14 registers would read the hole in vain
+        let h = |o| point(1, Area::Holding, o, DataType::Float32);
+        let points: Vec<_> = [0, 2, 4, 6, 12, 14, 16, 18].map(h).to_vec();
+        assert_eq!(requests(&points, 14, 4), [(1, 0, 8), (1, 12, 8)]);
+        assert_eq!(requests(&points, 20, 4), [(1, 0, 20)]);
+        // longer than a request may be: alone
+        assert_eq!(requests(&[h(0), h(2)], 1, 0), [(1, 0, 2), (1, 2, 2)]);
+    }
+
+    #[test]
+    fn bits_have_a_limit_of_their_own() {
+        let points: Vec<_> = (0..2000).map(|o| point(1, Area::Coil, o, DataType::Bool)).collect();
+        assert_eq!(requests(&points, 125, 0), [(1, 0, 2000)]);
+        let shape = Shape {
+            max_registers: 125,
+            max_bits: 500,
+            max_gap: 0,
+        };
+        let reads = plan(&Items::of(&points), shape);
+        assert_eq!(reads.iter().map(|r| r.request.count).collect::<Vec<_>>(), [500; 4]);
     }
 
     #[test]

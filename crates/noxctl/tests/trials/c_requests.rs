@@ -11,17 +11,19 @@ use crate::{common::*, report};
 /// Area, offset, registers.
 type Field = (u8, u16, u16);
 const LONGEST: u16 = 125;
+const POINTS: usize = 200;
 
-/// Ten fields of a unit: runs and holes as register maps have them, some longer than a request.
-fn fields(unit: u8) -> Vec<Field> {
-    const HOLES: [u16; 10] = [0, 0, 0, 1, 0, 2, 0, 8, 30, 60];
+/// Fields of a unit: runs and holes as register maps have them.
+fn fields(unit: u8, points: usize) -> Vec<Field> {
+    const HOLES: [u16; 10] = [0, 0, 0, 1, 0, 2, 0, 8, 30, 45];
     let widths = [1, 2, 2, 1, 4, 2, 1, 2, 2, 1];
     let mut next = u16::from(unit) * 10;
-    (0..10)
+    (0..points)
         .map(|i| {
             let place = (usize::from(unit) * 3 + i * 7) % 10;
             next += HOLES[place];
-            let field = (if i < 6 { 3 } else { 4 }, next, widths[place]);
+            let area = if 10 * i < 6 * points { 3 } else { 4 };
+            let field = (area, next, widths[place]);
             next += field.2;
             field
         })
@@ -48,11 +50,11 @@ fn telegraf(mut fields: Vec<Field>, fill: u16) -> (usize, u32) {
     (requests.len(), requests.iter().map(|r| u32::from(r.2)).sum())
 }
 
-fn ours(folder: &std::path::Path, max_gap: u16) -> (usize, u32) {
+fn ours(folder: &std::path::Path, units: u8, max_gap: u16) -> (usize, u32) {
     let mut body = format!("{}max_gap = {max_gap}\n", tcp_source(free_port()));
     let mut tags = Vec::new();
-    for unit in 1..=20 {
-        for (i, (area, offset, width)) in fields(unit).into_iter().enumerate() {
+    for unit in 1..=units {
+        for (i, (area, offset, width)) in fields(unit, POINTS / usize::from(units)).into_iter().enumerate() {
             tags.push(format!("U{unit}_{i}"));
             let (kind, order) = match width {
                 1 => ("int16", ""),
@@ -81,22 +83,27 @@ fn ours(folder: &std::path::Path, max_gap: u16) -> (usize, u32) {
 #[test]
 fn c_no_more_requests_and_registers_than_telegraf() {
     let folder = tempfile::tempdir().unwrap();
-    let theirs = |fill| {
-        (1..=20)
-            .map(|unit| telegraf(fields(unit), fill))
-            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
-    };
-    let mut told = Vec::new();
-    for (name, fill) in [("none", 0), ("max_insert, fill 50", 50)] {
-        let (ours, theirs) = (ours(folder.path(), fill), theirs(fill));
-        assert!(
-            ours.0 <= theirs.0 && ours.1 <= theirs.1,
-            "{name}: ours {ours:?}, theirs {theirs:?}"
+    for units in [20, 2] {
+        let theirs = |fill| {
+            (1..=units)
+                .map(|unit| telegraf(fields(unit, POINTS / usize::from(units)), fill))
+                .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+        };
+        let mut told = Vec::new();
+        for (name, fill) in [("none", 0), ("max_insert, fill 50", 50)] {
+            let (ours, theirs) = (ours(folder.path(), units, fill), theirs(fill));
+            assert!(
+                ours.0 <= theirs.0 && ours.1 <= theirs.1,
+                "{name}: ours {ours:?}, theirs {theirs:?}"
+            );
+            told.push(format!(
+                "max_gap {fill}: {} requests, {} registers (Telegraf, {name}: {}, {})",
+                ours.0, ours.1, theirs.0, theirs.1
+            ));
+        }
+        report(
+            "C",
+            &format!("{POINTS} points in {units} units, a cycle: {}", told.join("; ")),
         );
-        told.push(format!(
-            "max_gap {fill}: {} requests, {} registers; Telegraf {name}: {}, {}",
-            ours.0, ours.1, theirs.0, theirs.1
-        ));
     }
-    report("C", &format!("200 points in 20 units a cycle. {}", told.join(". ")));
 }

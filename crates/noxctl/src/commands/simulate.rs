@@ -7,7 +7,7 @@ use crate::{
     signals::Signals,
 };
 use serde_json::json;
-use simulator::{LiveTurbine, ModbusRtuServer, ModbusTcpServer, Options};
+use simulator::{Faults, LiveTurbine, ModbusRtuServer, ModbusTcpServer, Options};
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 pub fn simulate(command: &SimulateCommand) -> Result<ExitCode> {
@@ -37,7 +37,8 @@ fn start(turbine: &Turbine) -> Result<LiveTurbine> {
         speed: turbine.speed,
     });
     let log = engine::demo::function_log().map_err(Failure::work)?;
-    Ok(running.map_err(Failure::work)?.recording(log))
+    let faults = Faults::new(turbine.fault.iter().copied());
+    Ok(running.map_err(Failure::work)?.recording(log).with_faults(faults))
 }
 
 fn serve(signals: &Signals, turbine: &Turbine, kind: &str, place: &str) -> Result<()> {

@@ -1,7 +1,8 @@
 //! Finding and opening serial ports.
 
+use super::usb;
 use domain::plant::{Device, Parity, SerialLine};
-use serialport::{DataBits, ErrorKind, FlowControl, SerialPortBuilder, SerialPortType, StopBits};
+use serialport::{DataBits, ErrorKind, FlowControl, SerialPortBuilder, StopBits};
 use std::io;
 
 /// What opens this line, and the port's name for messages.
@@ -31,31 +32,9 @@ pub fn port_builder(line: &SerialLine) -> Result<(SerialPortBuilder, String), St
 }
 
 fn device_path(device: &Device) -> Result<String, String> {
-    let Device::Usb {
-        vendor,
-        product,
-        serial,
-    } = device
-    else {
-        return Ok(device.to_string());
-    };
-    let ports = serialport::available_ports().map_err(|e| format!("the serial ports cannot be listed: {e}"))?;
-    let is_wanted = |port: &SerialPortType| match port {
-        SerialPortType::UsbPort(usb) => {
-            (usb.vid, usb.pid) == (*vendor, *product) && (serial.is_none() || usb.serial_number == *serial)
-        }
-        _ => false,
-    };
-    let mut found = ports
-        .into_iter()
-        .filter(|port| is_wanted(&port.port_type))
-        .map(|port| port.port_name);
-    match (found.next(), found.next()) {
-        (Some(path), None) => Ok(path),
-        (Some(first), Some(second)) => Err(format!(
-            "{device} is plugged in more than once ({first}, {second}): give its serial number too"
-        )),
-        (None, _) => Err(format!("{device} is not plugged in")),
+    match device {
+        Device::Path(path) => Ok(path.clone()),
+        Device::Usb { .. } => usb::find(device, usb::ports()?),
     }
 }
 

@@ -90,12 +90,11 @@ fn run(settings: &SerialSource, tags: Arc<[Tag]>, sink: &dyn Sink, stop: &Stop) 
         let message = match OpenLine::open(settings) {
             Ok(mut line) => {
                 worker.opened();
-                let opened = Instant::now();
                 let lost: Option<io::Error> = match &mut mode {
                     Mode::Listen(parser) => listen(&mut worker, &mut line, parser, stop)?,
                     Mode::Ask(asker) => asker.ask_on(&mut worker, &mut line, stop)?,
                 };
-                if opened.elapsed() > BACKOFF.1 {
+                if worker.is_connected() {
                     backoff = BACKOFF.0;
                 }
                 lost.map(|e| format!("{}: the port was lost: {e}", settings.line.device))

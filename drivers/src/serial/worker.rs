@@ -109,6 +109,11 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Did values come until now?
+    pub fn is_connected(&self) -> bool {
+        self.told == Some(LinkState::Connected)
+    }
+
     /// Something went wrong.
     pub fn error(&self, error: SourceError) {
         self.sink.error(error);

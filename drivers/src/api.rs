@@ -113,6 +113,22 @@ pub enum SourceError {
         /// What is wrong.
         message: String,
     },
+    /// A device that is asked in lines of text did not answer in time.
+    #[error("no answer to {request:?} within {millis} ms")]
+    NoAnswer {
+        /// What it was asked.
+        request: String,
+        /// How long was waited.
+        millis: u128,
+    },
+    /// A device that is asked in lines of text answered that it cannot, or marks itself as in trouble.
+    #[error("the device answered {request:?}: {message}")]
+    Refused {
+        /// What it was asked.
+        request: String,
+        /// What it said.
+        message: String,
+    },
     /// A line of text in which a wanted number is missing.
     #[error("rejected the line {line:?}: {message}")]
     RejectedLine {

@@ -479,6 +479,9 @@ pub enum SimulateCommand {
     /// As a Modbus RTU device on a serial port.
     #[command(after_help = "Example: noxctl simulate modbus-rtu --device /dev/ttyUSB1 --baud 9600")]
     ModbusRtu(SimulateRtuArgs),
+    /// As a text device on a serial port: lines that come by themselves, or answers of the AK protocol.
+    #[command(after_help = "Example: noxctl simulate serial --device /dev/ttyUSB1 --format csv --every-ms 1000")]
+    Serial(SimulateSerialArgs),
 }
 
 /// The simulated turbine.
@@ -493,6 +496,10 @@ pub struct Turbine {
     /// End after so many seconds.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub seconds: Option<f64>,
+    /// What is wrong with it, once for each fault: stuck=TAG, drift=TAG:PER_HOUR (its own clock), late=MS,
+    /// exceptions=PERCENT, silence=EVERY_S:FOR_S.
+    #[arg(long, value_name = "FAULT")]
+    pub fault: Vec<simulator::Fault>,
     /// Print where it can be reached as JSON.
     #[arg(long)]
     pub json: bool,
@@ -524,6 +531,35 @@ pub struct SimulateRtuArgs {
     /// The turbine.
     #[command(flatten)]
     pub turbine: Turbine,
+}
+
+/// `simulate serial`.
+#[derive(Args)]
+pub struct SimulateSerialArgs {
+    /// The serial port.
+    #[arg(long)]
+    pub device: String,
+    /// How it speaks.
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    pub format: LineFormat,
+    /// Time between two lines, of `csv`.
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
+    pub every_ms: u64,
+    /// Bits a second.
+    #[arg(long, default_value_t = 9600)]
+    pub baud: u32,
+    /// The turbine.
+    #[command(flatten)]
+    pub turbine: Turbine,
+}
+
+/// How a simulated text device speaks.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LineFormat {
+    /// `SIM,…`: every value between commas, by itself.
+    Csv,
+    /// Answers to `AKON K0`.
+    Ak,
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -5,8 +5,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::server::FunctionLog;
-use crate::turbine::{Snapshot, Turbine};
+use crate::{
+    faults::Faults,
+    server::FunctionLog,
+    turbine::{Snapshot, Turbine},
+};
 
 /// How often the turbine is brought up to the wall clock.
 const TICK: Duration = Duration::from_millis(100);
@@ -67,6 +70,7 @@ pub struct LiveTurbine {
     running: Arc<Running>,
     /// What its servers are asked for.
     pub(crate) asked: FunctionLog,
+    faults: Faults,
 }
 
 impl LiveTurbine {
@@ -102,6 +106,7 @@ impl LiveTurbine {
                 thread: Some(thread),
             }),
             asked: FunctionLog::default(),
+            faults: Faults::default(),
         })
     }
 
@@ -110,9 +115,21 @@ impl LiveTurbine {
         Self { asked, ..self }
     }
 
-    /// What the instruments show now. All values belong to one instant.
+    /// The same turbine, seen through a device that has these faults.
+    pub fn with_faults(self, faults: Faults) -> Self {
+        Self { faults, ..self }
+    }
+
+    /// What is wrong with the device that shows it.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// What the instruments show now, faulty ones included. All values belong to one instant.
     pub fn snapshot(&self) -> Snapshot {
-        self.running.shared.lock().snapshot
+        let mut snapshot = self.running.shared.lock().snapshot;
+        self.faults.apply(&mut snapshot);
+        snapshot
     }
 }
 

@@ -14,3 +14,4 @@ mod unit;
 
 pub use client::ModbusClient;
 pub use cost::PlanCost;
+pub use poll::Schedule;

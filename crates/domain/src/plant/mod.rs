@@ -10,8 +10,9 @@ mod table;
 
 pub use address::{Address, Area, DataType, WordOrder};
 pub use source::{
-    Deadband, Device, Framing, LineParser, ModbusLink, ModbusPoint, ModbusSource, MqttSource, MqttTopic, Parity,
-    Polling, SerialField, SerialLine, SerialSource, Source, SourceKind, StatusBit, TopicTag,
+    Checksum, Deadband, Device, Framing, LineParser, LinePattern, ModbusLink, ModbusPoint, ModbusSource, MqttSource,
+    MqttTopic, Parity, Polling, Question, Requests, SerialField, SerialLine, SerialMode, SerialSource, Source,
+    SourceKind, StatusBit, TopicTag,
 };
 
 use crate::{Tag, TagId, TagName, tag::Origin, unit::Basis};

@@ -11,6 +11,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod r7_unplug;
 
 mod c_requests;
 mod p3_latency;

@@ -8,7 +8,9 @@ mod serial;
 pub use modbus::{ModbusLink, ModbusPoint, ModbusSource, Polling, StatusBit};
 pub use mqtt::{MqttSource, MqttTopic, TopicTag};
 pub use port::{Device, Parity, SerialLine};
-pub use serial::{Framing, LineParser, SerialField, SerialSource};
+pub use serial::{
+    Checksum, Framing, LineParser, LinePattern, Question, Requests, SerialField, SerialMode, SerialSource,
+};
 
 use super::Place;
 use crate::TagId;

@@ -6,7 +6,7 @@ use crate::{
     sample::Sampler,
 };
 use axum::{
-    body::{Body, HttpBody},
+    body::{Body, Bytes, HttpBody},
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -115,11 +115,48 @@ impl Inlet {
         samples
     }
 
-    fn is_allowed(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.token else { return true };
+    fn may_send(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if headers.contains_key(header::ORIGIN) {
+            // any page in a browser on this machine can reach its loopback; programs send no origin
+            let message = "readings are not taken from web pages";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, message));
+        }
         let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
         let given = given.and_then(|given| given.strip_prefix(b"Bearer "));
-        given.is_some_and(|given| given.ct_eq(token.as_bytes()).into())
+        let is_right = |token: &String| given.is_some_and(|given| given.ct_eq(token.as_bytes()).into());
+        if !self.token.as_ref().is_none_or(is_right) {
+            let message = "expected the header `Authorization: Bearer TOKEN` with the source's token";
+            return Err(Refusal::new(StatusCode::UNAUTHORIZED, message));
+        }
+        let encoding = headers.get(header::CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| encoding != "identity") {
+            let message = "a compressed body is not taken";
+            return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        }
+        Ok(())
+    }
+
+    async fn bytes(&self, body: Body) -> Result<Bytes, Refusal> {
+        let most = self.settings.max_body_bytes;
+        let too_long = || {
+            let message = format!("the body is longer than {most} bytes (`max_body_bytes`)");
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+        };
+        if body.size_hint().lower() > most as u64 {
+            return Err(too_long());
+        }
+        match timeout(BODY_PATIENCE, Limited::new(body, most).collect()).await {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
+            Ok(Err(error)) => Err(Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                format!("the body did not arrive: {error}"),
+            )),
+            Err(_) => Err(Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not arrive in time",
+            )),
+        }
     }
 
     fn sample(sampler: &mut Sampler, entry: &Entry) -> Sample {
@@ -166,62 +203,56 @@ impl Inlet {
     }
 }
 
+/// Why a request is not taken at all.
+struct Refusal(StatusCode, String);
+
+impl Refusal {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self(status, message.into())
+    }
+
+    /// Send it again.
+    fn unavailable(message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+}
+
 /// Takes the readings of a body. The answer is 204 when all of them are on the disk; 400 when some lines were rejected, and
 /// the others are on the disk; after any other answer the body is to be sent again, and what was stored meanwhile is not
 /// stored twice.
 pub async fn post(State(inlet): State<Arc<Inlet>>, headers: HeaderMap, body: Body) -> Response {
+    match take(&inlet, &headers, body).await {
+        Ok(answer) => answer,
+        Err(Refusal(status, message)) => {
+            let answer = refusal(status, &message);
+            inlet.sink.error(SourceError::RejectedMessage {
+                topic: inlet.settings.path.clone(),
+                message,
+            });
+            answer
+        }
+    }
+}
+
+async fn take(inlet: &Arc<Inlet>, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
+    const STOPPING: &str = "the program is stopping";
     if inlet.stop.is_stopped() {
-        return unavailable("the program is stopping");
+        return Err(Refusal::unavailable(STOPPING));
     }
-    if headers.contains_key(header::ORIGIN) {
-        // any page in a browser on this machine can reach its loopback; programs send no origin
-        return refusal(StatusCode::FORBIDDEN, "readings are not taken from web pages");
-    }
-    if !inlet.is_allowed(&headers) {
-        let mut answer = refusal(
-            StatusCode::UNAUTHORIZED,
-            "expected the header `Authorization: Bearer TOKEN`",
-        );
-        let challenge = HeaderValue::from_static("Bearer");
-        answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        return answer;
-    }
-    if headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|encoding| encoding != "identity")
-    {
-        return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a compressed body is not taken");
-    }
-    let most = inlet.settings.max_body_bytes;
-    let too_long = || {
-        let message = format!("the body is longer than {most} bytes (`max_body_bytes`)");
-        refusal(StatusCode::PAYLOAD_TOO_LARGE, &message)
-    };
-    if body.size_hint().lower() > most as u64 {
-        return too_long();
-    }
-    let bytes = match timeout(BODY_PATIENCE, Limited::new(body, most).collect()).await {
-        Ok(Ok(collected)) => collected.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return too_long(),
-        Ok(Err(error)) => return refusal(StatusCode::BAD_REQUEST, &format!("the body did not arrive: {error}")),
-        Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+    inlet.may_send(headers)?;
+    let bytes = inlet.bytes(body).await?;
+    let Ok(Ok(_turn)) = timeout(COMMIT_PATIENCE, inlet.bodies.acquire()).await else {
+        return Err(Refusal::unavailable("too many requests at once"));
     };
     inlet.sink.observe(Observation::Received(bytes.len() as u64));
-    let Ok(Ok(_turn)) = timeout(COMMIT_PATIENCE, inlet.bodies.acquire()).await else {
-        return unavailable("too many requests at once");
-    };
     let reader = inlet.clone();
     let parsed = tokio::task::spawn_blocking(move || body::parse(&bytes, &reader.names)).await;
-    let Ok((entries, errors)) = parsed else {
-        return unavailable("the program is stopping");
-    };
-    if let Err(message) = inlet.store(&entries).await {
-        return unavailable(message);
-    }
+    let (entries, errors) = parsed.map_err(|_| Refusal::unavailable(STOPPING))?;
+    inlet.store(&entries).await.map_err(Refusal::unavailable)?;
     if !entries.is_empty() {
         inlet.tell(LinkState::Connected);
     }
-    answer(&inlet, entries.len(), errors)
+    Ok(answer(inlet, entries.len(), errors))
 }
 
 fn answer(inlet: &Inlet, accepted: usize, errors: Vec<LineError>) -> Response {
@@ -238,14 +269,13 @@ fn answer(inlet: &Inlet, accepted: usize, errors: Vec<LineError>) -> Response {
 }
 
 fn refusal(status: StatusCode, message: &str) -> Response {
-    json_answer(status, &json!({"accepted": 0, "errors": [], "message": message}))
-}
-
-fn unavailable(message: &str) -> Response {
-    let mut answer = refusal(StatusCode::SERVICE_UNAVAILABLE, message);
-    answer
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    let mut answer = json_answer(status, &json!({"accepted": 0, "errors": [], "message": message}));
+    let header = match status {
+        StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+        StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
+        _ => None,
+    };
+    answer.headers_mut().extend(header);
     answer
 }
 

@@ -10,6 +10,8 @@ mod http;
 mod json;
 mod modbus;
 mod mqtt;
+#[doc(hidden)]
+pub mod parsers;
 mod replay;
 mod sample;
 mod serial;

@@ -1,7 +1,7 @@
 //! Lines of text on a serial port.
 
-mod csv;
-mod framing;
+pub mod csv;
+pub mod framing;
 mod lines;
 mod port;
 

@@ -102,13 +102,16 @@ async fn run(source: HttpInlet, sink: Arc<dyn Sink>, mut stop: Stop) -> Result<(
     sink.state(LinkState::Connecting);
     let mut backoff = BACKOFF.0;
     let listener = loop {
-        match TcpListener::bind(settings.listen).await {
+        let error = match TcpListener::bind(settings.listen).await {
             Ok(listener) => break listener,
-            Err(error) => sink.error(SourceError::Link {
-                message: explain(&settings, &error),
-            }),
+            Err(error) => error,
+        };
+        // the first time it may be this source with its old settings, which is just ending
+        if backoff > BACKOFF.0 {
+            let message = explain(&settings, &error);
+            sink.error(SourceError::Link { message });
+            mark(&*sink, inlet.silent(Reason::NoCommunication)).await?;
         }
-        mark(&*sink, inlet.silent(Reason::NoCommunication)).await?;
         if stop.sleep(backoff).await {
             return Ok(());
         }

@@ -31,6 +31,7 @@ pub enum Line {
 pub struct Rows<R> {
     lines: Lines<R>,
     columns: Columns,
+    cutter: Cutter,
     width: usize,
 }
 
@@ -44,7 +45,8 @@ impl<R: BufRead> Rows<R> {
         let mut lines = Lines { input, number: 0 };
         let first = lines.next().map_err(|e| e.to_string())?.ok_or("the file is empty")?;
         let first = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first);
-        let headings = cells(first).map_err(|e| format!("line 1: {e}"))?;
+        let mut cutter = Cutter::new();
+        let headings = cutter.cells(first).map_err(|e| format!("line 1: {e}"))?;
         let choose = |heading: &str| {
             Ok(match wanted {
                 Some(wanted) => wanted
@@ -56,22 +58,22 @@ impl<R: BufRead> Rows<R> {
                     .map(|tag| (tag, 1.0, 0.0)),
             })
         };
-        let names = || headings.iter();
-        let columns = Columns::find(names(), choose).map_err(|e| format!("line 1: {e}"))?;
+        let columns = Columns::find(headings.iter(), choose).map_err(|e| format!("line 1: {e}"))?;
         let has = |heading: &String| columns.values().iter().any(|c| c.heading == *heading);
         if let Some(missing) = wanted.unwrap_or_default().iter().find(|c| !has(&c.heading)) {
             return Err(format!("line 1: there is no column {:?}", missing.heading));
         }
         if columns.values().is_empty() {
-            let headings = names().collect::<Vec<_>>().join(", ");
+            let headings = headings.iter().collect::<Vec<_>>().join(", ");
             return Err(format!(
                 "line 1: none of the columns {headings} is a tag that this source gives"
             ));
         }
         Ok(Self {
+            width: headings.ends.len(),
             lines,
             columns,
-            width: headings.len(),
+            cutter,
         })
     }
 
@@ -104,29 +106,77 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    fn row(&self, line: &[u8]) -> Result<Row, String> {
-        let cells = cells(line)?;
-        if cells.len() != self.width {
-            return Err(format!("{} cells where the heading has {}", cells.len(), self.width));
+    fn row(&mut self, line: &[u8]) -> Result<Row, String> {
+        let cells = self.cutter.cells(line)?;
+        let count = cells.ends.len();
+        if count != self.width {
+            return Err(format!("{count} cells where the heading has {}", self.width));
         }
         self.columns.row(|place| cells.get(place))
     }
 }
 
-/// The cells of a line.
-fn cells(line: &[u8]) -> Result<csv::StringRecord, String> {
-    if line.len() > MAX_LINE_BYTES {
-        return Err(format!("longer than {MAX_LINE_BYTES} bytes"));
+/// Cuts lines into cells; its tables are made once.
+struct Cutter {
+    reader: csv_core::Reader,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// The cells of one line.
+struct Cells<'a> {
+    text: &'a str,
+    ends: &'a [usize],
+}
+
+impl<'a> Cells<'a> {
+    fn get(&self, place: usize) -> Option<&'a str> {
+        let end = *self.ends.get(place)?;
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.text.get(start..end).map(str::trim)
     }
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .trim(csv::Trim::All)
-        .buffer_capacity(line.len().max(64))
-        .from_reader(line);
-    let mut cells = csv::StringRecord::new();
-    match reader.read_record(&mut cells) {
-        Ok(_) => Ok(cells),
-        Err(_) => Err("no text (UTF-8)".into()),
+
+    fn iter(&self) -> impl Iterator<Item = &'a str> + Clone {
+        (0..self.ends.len()).filter_map(|place| self.get(place))
+    }
+}
+
+impl Cutter {
+    fn new() -> Self {
+        Self {
+            reader: csv_core::Reader::new(),
+            text: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    fn cells(&mut self, line: &[u8]) -> Result<Cells<'_>, String> {
+        use csv_core::ReadRecordResult::{OutputEndsFull, OutputFull};
+        if line.len() > MAX_LINE_BYTES {
+            return Err(format!("longer than {MAX_LINE_BYTES} bytes"));
+        }
+        if std::str::from_utf8(line).is_err() {
+            return Err("no text (UTF-8)".into());
+        }
+        let line = line.trim_ascii();
+        // room for every cell a line of this length can have
+        self.text.resize(line.len() + 1, 0);
+        self.ends.resize(line.len() + 2, 0);
+        self.reader.reset();
+        let (_, read, mut written, mut count) = self.reader.read_record(line, &mut self.text, &mut self.ends);
+        if read < line.len() {
+            return Err("a line end (CR) in the middle of a line".into());
+        }
+        // nothing more: what is open ends here
+        let rest = (&mut self.text[written..], &mut self.ends[count..]);
+        let (result, _, more, cells) = self.reader.read_record(&[], rest.0, rest.1);
+        debug_assert!(!matches!(result, OutputFull | OutputEndsFull));
+        written += more;
+        count += cells;
+        Ok(Cells {
+            text: std::str::from_utf8(&self.text[..written]).map_err(|e| e.to_string())?,
+            ends: &self.ends[..count],
+        })
     }
 }
 
@@ -248,5 +298,6 @@ mod tests {
         assert!(refused(b"t,X\n", None).contains("X"));
         assert!(refused(b"A,B\n", None).contains("time"));
         assert!(refused(b"", None).contains("empty"));
+        assert!(refused(b"t,A\r2026-03-01T00:00:00Z,1\r", None).contains("CR"));
     }
 }

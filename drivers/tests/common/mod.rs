@@ -94,7 +94,7 @@ pub fn asked(function: u8) {
         return;
     };
     std::fs::create_dir_all(&folder).unwrap();
-    let path = std::path::Path::new(&folder).join(format!("drivers-{}", std::process::id()));
+    let path = Path::new(&folder).join(format!("drivers-{}", std::process::id()));
     let mut file = std::fs::OpenOptions::new()
         .create(true)
         .append(true)

@@ -5,6 +5,7 @@ use domain::{Frame, Tag, TagId, Timestamp, plant::Area};
 use std::{
     fmt,
     future::Future,
+    path::PathBuf,
     pin::Pin,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -212,6 +213,8 @@ pub struct Context {
     pub source_tags: Vec<TagId>,
     /// Looks a secret up by its reference.
     pub secret: SecretLookup,
+    /// The folder of the plant file, from which its relative paths start.
+    pub folder: PathBuf,
 }
 
 /// Looks a secret up by its reference (`env:NAME`, `file:PATH`).

@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("drivers", &["domain"]),
     ("crates/store", &["domain"]),
     ("crates/simulator", &["domain"]),
+    ("crates/fuzz-checks", &["domain", "view", "models", "drivers"]),
     (
         "crates/engine",
         &["domain", "view", "models", "drivers", "store", "simulator"],
@@ -34,7 +35,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("rumqttc", &["drivers"]),
     ("serialport", &["drivers", "crates/simulator"]),
     ("tokio-serial", &["drivers"]),
-    ("tokio", &["drivers", "crates/engine"]),
+    ("tokio", &["drivers", "crates/engine", "crates/fuzz-checks"]),
     ("tokio-postgres", &["crates/engine"]),
     ("eframe", &["ui"]),
     ("egui", &["ui"]),

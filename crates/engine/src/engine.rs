@@ -177,9 +177,10 @@ impl Engine {
             database,
             is_demo,
         });
+        // before the sources: whatever they tell comes after it
+        core.shared.tell(Event::Ready);
         core.lock().put_to_work(&core, prepared);
         let watch = file.map(|file| Watch::start(file, core.clone())).transpose()?;
-        core.shared.tell(Event::Ready);
         Ok(Self {
             runtime,
             stop,

@@ -10,7 +10,11 @@ use domain::{
     plant::{Area, ModbusLink, SerialLine},
 };
 use std::{io, time::Duration};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_modbus::{
     Response,
     client::{Client, Context, tcp},
@@ -89,6 +93,17 @@ impl Link {
             Self::Serial(link) | Self::RtuOverTcp(link) => Some(link),
         }
     }
+}
+
+/// Asks a device at the other end of a stream of MBAP frames, once.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn ask_tcp<T>(stream: T, request: &Request) -> Result<Data, Failure>
+where
+    T: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static,
+{
+    read_tcp(&mut tcp::attach_slave(stream, Slave(1)), request).await
 }
 
 async fn connect(host: &str, port: u16, patience: Duration) -> Result<TcpStream, String> {

@@ -4,11 +4,11 @@ mod answers;
 mod client;
 pub mod codec;
 mod cost;
-mod link;
+pub mod link;
 pub mod plan;
 mod poll;
 mod poller;
-mod rtu;
+pub mod rtu;
 pub mod scan;
 mod unit;
 

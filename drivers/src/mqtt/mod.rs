@@ -2,7 +2,7 @@
 
 mod inbox;
 mod inflight;
-mod payload;
+pub mod payload;
 mod session;
 mod subscriber;
 

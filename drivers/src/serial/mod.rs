@@ -1,17 +1,17 @@
 //! Lines of text on a serial port: of devices that send by themselves, and of devices that are asked.
 
-mod ak;
+pub mod ak;
 mod ask;
-mod check;
+pub mod check;
 mod check_once;
-mod clink;
-mod csv;
-mod framing;
-mod line;
+pub mod clink;
+pub mod csv;
+pub mod framing;
+pub mod line;
 mod lines;
 mod listen;
-mod nmea;
-mod parse;
+pub mod nmea;
+pub mod parse;
 mod port;
 mod regex;
 mod usb;

@@ -8,6 +8,7 @@ use drivers::{
     AckToken, Batch, BoxFuture, Context, LinkState, Observation, Sink, Source, SourceError, Stop, StopHandle, Stopped,
 };
 use std::{
+    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -93,7 +94,7 @@ pub fn asked(function: u8) {
         return;
     };
     std::fs::create_dir_all(&folder).unwrap();
-    let path = std::path::Path::new(&folder).join(format!("drivers-{}", std::process::id()));
+    let path = Path::new(&folder).join(format!("drivers-{}", std::process::id()));
     let mut file = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -104,6 +105,11 @@ pub fn asked(function: u8) {
 
 /// The source that stands in this text; tags T0, T1 … of no unit.
 pub fn source(tags: usize, text: &str) -> Box<dyn Source> {
+    source_beside(tags, text, Path::new("."))
+}
+
+/// The same, of a plant file in this folder.
+pub fn source_beside(tags: usize, text: &str, folder: &Path) -> Box<dyn Source> {
     let tag = |i| format!("[[tag]]\nname = \"T{i}\"\nunit = \"1\"\nmax = 100000.0\n");
     let head = "schema = 1\n[plant]\nname = \"P\"\nturbine = \"T\"\n[store]\npath = \"s\"\n";
     let text = format!(
@@ -115,6 +121,7 @@ pub fn source(tags: usize, text: &str) -> Box<dyn Source> {
         tags: plant.tags.clone().into(),
         source_tags: plant.source_tags(&plant.sources[0]),
         secret: Arc::new(|reference| Ok(reference.to_owned())),
+        folder: folder.to_owned(),
     };
     drivers::source(&plant.sources[0], &context).unwrap()
 }

@@ -10,9 +10,9 @@ mod table;
 
 pub use address::{Address, Area, DataType, WordOrder};
 pub use source::{
-    Checksum, Deadband, Device, Framing, LineParser, LinePattern, ModbusLink, ModbusPoint, ModbusSource, MqttSource,
-    MqttTopic, Parity, Polling, Question, Requests, SerialField, SerialLine, SerialMode, SerialSource, Source,
-    SourceKind, StatusBit, TopicTag,
+    Checksum, Deadband, Device, Framing, HttpSource, LineParser, LinePattern, ModbusLink, ModbusPoint, ModbusSource,
+    MqttSource, MqttTopic, Parity, Polling, Question, ReplayColumn, ReplaySource, ReplayStamp, Requests, SerialField,
+    SerialLine, SerialMode, SerialSource, Source, SourceKind, StatusBit, TopicTag,
 };
 
 use crate::{Tag, TagId, TagName, tag::Origin, unit::Basis};
@@ -168,10 +168,11 @@ impl PlantFile {
         find_tag(&self.tags, name)
     }
 
-    /// The tags a source gives: those it names, and for topics with `{tag}` every tag that no other source names.
+    /// The tags a source gives: those it names, and where their names come with the values (topics with `{tag}`, lines,
+    /// headings) every tag that no other source names.
     pub fn source_tags(&self, source: &Source) -> Vec<TagId> {
         let mut tags = source.fixed_tags();
-        if source.names_tags_by_topic() {
+        if source.names_tags_itself() {
             let elsewhere = |tag: &TagId| {
                 self.sources
                     .iter()

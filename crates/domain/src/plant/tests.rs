@@ -266,3 +266,71 @@ fn a_limit_may_stand_on_a_prediction() {
     assert_eq!(plant.models[0].file, ModelFile::Pretrained("NOX".into()));
     assert!(parse(&format!("{HEAD}{}", model.replace("\"NOX_PRED\"", "\"CO_PRED\""))).is_err());
 }
+
+#[test]
+fn a_source_that_other_machines_reach_has_a_token() {
+    let http = |more: &str| parse(&format!("{HEAD}[[source]]\nid = \"h\"\nkind = \"http\"\n{more}"));
+    let plant = http("").unwrap();
+    let SourceKind::Http(settings) = &plant.sources[0].kind else {
+        panic!()
+    };
+    assert!(settings.listen.ip().is_loopback() && settings.path == "/readings");
+    assert_eq!(plant.source_tags(&plant.sources[0]), [TagId(0), TagId(1)]);
+    let plant = http("listen = \"0.0.0.0:8080\"\ntoken = \"env:T\"\ntags = [\"NOX\"]\n").unwrap();
+    assert_eq!(plant.source_tags(&plant.sources[0]), [TagId(1)]);
+    for (more, words) in [
+        ("listen = \"0.0.0.0:8080\"\n", "token"),
+        ("listen = \"[::]:8080\"\n", "token"),
+        ("listen = \"8080\"\n", "127.0.0.1:8080"),
+        ("token = \"s3cret\"\n", "env:NAME"),
+        ("path = \"readings\"\n", "/readings"),
+        ("path = \"/a{b}\"\n", "letters"),
+        ("tags = []\n", "empty"),
+        ("tags = [\"XX\"]\n", "XX"),
+        ("max_body_bytes = 1\n", "1024"),
+        ("port = 1\n", "unknown key `port`"),
+    ] {
+        let PlantError(problems) = http(more).unwrap_err();
+        assert!(
+            problems.len() == 1 && problems[0].message.contains(words) && problems[0].line == 17,
+            "{more}: {problems:?}"
+        );
+        assert!(!problems[0].message.contains("s3cret"));
+    }
+}
+
+#[test]
+fn a_replay_names_its_columns_or_takes_what_is_left() {
+    let replay = |more: &str| parse(&format!("{HEAD}[[source]]\nid = \"r\"\nkind = \"replay\"\n{more}"));
+    let plant =
+        replay("file = \"h.csv\"\n[[source.column]]\ntag = \"AT\"\ncolumn = \"T1\"\nunit = \"degF\"\n").unwrap();
+    let SourceKind::Replay(settings) = &plant.sources[0].kind else {
+        panic!()
+    };
+    assert_eq!((settings.speed, settings.stamp), (1.0, ReplayStamp::Arrival));
+    let column = &settings.columns.as_ref().unwrap()[0];
+    assert!(column.heading == "T1" && (212.0 * column.factor + column.offset - 100.0).abs() < 1e-9);
+    for (more, words) in [
+        ("", "file"),
+        ("file = \"\"\n", "empty"),
+        ("file = \"h\"\nspeed = 0\n", "0.001"),
+        ("file = \"h\"\nstamp = \"now\"\n", "arrival"),
+        ("file = \"h\"\nloop = true\nstamp = \"file\"\n", "loop"),
+        ("file = \"h\"\n[[source.column]]\ncolumn = \"AT\"\n", "tag"),
+    ] {
+        let PlantError(problems) = replay(more).unwrap_err();
+        assert!(problems[0].message.contains(words), "{more}: {problems:?}");
+    }
+}
+
+#[test]
+fn two_sources_cannot_both_take_what_is_left() {
+    let http = "[[source]]\nid = \"h\"\nkind = \"http\"\n";
+    let replay = "[[source]]\nid = \"r\"\nkind = \"replay\"\nfile = \"h.csv\"\n";
+    let PlantError(problems) = parse(&[HEAD, http, replay].concat()).unwrap_err();
+    assert!(problems[0].message.contains("\"h\" and source \"r\""), "{problems:?}");
+    let column = "[[source.column]]\ntag = \"AT\"\n";
+    let plant = parse(&[HEAD, http, replay, column].concat()).unwrap();
+    assert_eq!(plant.source_tags(&plant.sources[0]), [TagId(1)]);
+    assert_eq!(plant.source_tags(&plant.sources[1]), [TagId(0)]);
+}

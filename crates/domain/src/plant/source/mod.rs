@@ -1,13 +1,17 @@
 //! The sources of a plant, resolved: what a driver receives.
 
+mod http;
 mod modbus;
 mod mqtt;
 mod port;
+mod replay;
 mod serial;
 
+pub use http::HttpSource;
 pub use modbus::{ModbusLink, ModbusPoint, ModbusSource, Polling, StatusBit};
 pub use mqtt::{MqttSource, MqttTopic, TopicTag};
 pub use port::{Device, Parity, SerialLine};
+pub use replay::{ReplayColumn, ReplaySource, ReplayStamp};
 pub use serial::{
     Checksum, Framing, LineParser, LinePattern, Question, Requests, SerialField, SerialMode, SerialSource,
 };
@@ -46,6 +50,10 @@ pub enum SourceKind {
     Serial(SerialSource),
     /// `mqtt`.
     Mqtt(MqttSource),
+    /// `http`.
+    Http(HttpSource),
+    /// `replay`.
+    Replay(ReplaySource),
 }
 
 impl Source {
@@ -59,15 +67,20 @@ impl Source {
             },
             SourceKind::Serial(_) => "serial",
             SourceKind::Mqtt(_) => "mqtt",
+            SourceKind::Http(_) => "http",
+            SourceKind::Replay(_) => "replay",
         }
     }
 
-    /// The tags it names itself, in the order of the plant file's list, each once; topics with `{tag}` name none.
+    /// The tags it names itself, in the order of the plant file's list, each once; what [names its
+    /// tags itself](Self::names_tags_itself) adds none.
     pub fn fixed_tags(&self) -> Vec<TagId> {
         let mut tags: Vec<TagId> = match &self.kind {
             SourceKind::Modbus(m) => m.points.iter().map(|p| p.tag).collect(),
             SourceKind::Serial(s) => s.fields.iter().map(|f| f.tag).collect(),
             SourceKind::Mqtt(m) => m.topics.iter().filter_map(|t| t.tag.fixed()).collect(),
+            SourceKind::Http(h) => h.tags.clone().unwrap_or_default(),
+            SourceKind::Replay(r) => r.columns.iter().flatten().map(|c| c.tag).collect(),
         };
         tags.sort_unstable();
         tags.dedup();
@@ -82,8 +95,13 @@ impl Source {
         }
     }
 
-    /// Does it take tags' names from topics?
-    pub fn names_tags_by_topic(&self) -> bool {
-        matches!(&self.kind, SourceKind::Mqtt(m) if m.topics.iter().any(|t| t.tag == TopicTag::FromTopic))
+    /// Do its tags' names come with the values: in topics, lines or headings?
+    pub fn names_tags_itself(&self) -> bool {
+        match &self.kind {
+            SourceKind::Mqtt(m) => m.topics.iter().any(|t| t.tag == TopicTag::FromTopic),
+            SourceKind::Http(h) => h.tags.is_none(),
+            SourceKind::Replay(r) => r.columns.is_none(),
+            SourceKind::Modbus(_) | SourceKind::Serial(_) => false,
+        }
     }
 }

@@ -1,0 +1,10 @@
+//! The parsers of foreign bytes, apart from I/O: for fuzzing, which tries each alone. Not for use by other crates of the
+//! program, and without a promise to stay as they are.
+
+pub use crate::{
+    http::body as http_body,
+    modbus::{codec, link, rtu},
+    mqtt::payload as mqtt_payload,
+    replay::rows as history_rows,
+    serial::{csv as csv_lines, framing},
+};

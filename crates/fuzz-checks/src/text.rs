@@ -5,10 +5,7 @@ use domain::{
     TagId,
     plant::{Framing, SerialField},
 };
-use drivers::parsers::{
-    csv_lines::CsvParser,
-    framing::{Lines, Piece},
-};
+use drivers::parsers::{csv_lines::CsvParser, framing::Lines};
 
 /// End mark, longest line, size of the lumps in which bytes arrive; then the bytes.
 pub fn lines(case: &[u8]) {

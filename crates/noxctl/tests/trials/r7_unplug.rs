@@ -106,7 +106,7 @@ fn handles(process: &Process) -> usize {
 fn r7_a_port_that_is_unplugged_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let [rtu, text] = ["rtu", "text"].map(|name| folder.path().join(name));
-    [&rtu, &text].map(|p| std::fs::create_dir(p).unwrap());
+    [&rtu, &text].iter().for_each(|p| std::fs::create_dir(p).unwrap());
     let body = [
         format!(
             "[[source]]\nid = \"rtu\"\nkind = \"modbus-rtu\"\ndevice = \"{}\"\nbaud = 9600\npoll_ms = {POLL_MILLIS}\ntimeout_ms = {TIMEOUT_MILLIS}\n",

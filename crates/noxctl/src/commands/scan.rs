@@ -127,7 +127,7 @@ fn csv(stretch: &Request, scan: &Scan, ways: &[Reading]) -> Result<()> {
         let address = address(stretch, way.place);
         let words: Vec<String> = words(scan, way).iter().flatten().map(u16::to_string).collect();
         let order = way.order.map_or("", WordOrder::as_str);
-        let (words, kind, value) = (words.join(" "), way.data_type.as_str(), way.value);
+        let (words, kind, value) = (words.join(" "), way.data_type.as_str(), shown(way.value, way.data_type));
         output::line(&format!("{},{address},{words},{kind},{order},{value}", address.offset))?;
     }
     Ok(())
@@ -172,10 +172,27 @@ fn tables(stretch: &Request, scan: &Scan, ways: &[Reading]) -> Result<()> {
 
 /// As short as tells the number: a float32 has no sixteen digits.
 fn shown(value: f64, data_type: DataType) -> String {
-    let text = if data_type == DataType::Float32 {
-        (value as f32).to_string()
+    let (plain, short) = if data_type == DataType::Float32 {
+        let value = value as f32;
+        (value.to_string(), format!("{value:e}"))
     } else {
-        value.to_string()
+        (value.to_string(), format!("{value:e}"))
     };
-    if text.len() <= 22 { text } else { format!("{value:e}") }
+    if plain.len() <= 16 { plain } else { short }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_as_the_device_means_them() {
+        let float = |value: f32| shown(f64::from(value), DataType::Float32);
+        assert_eq!(
+            (float(30.56), float(-2.3659523e-41).as_str()),
+            ("30.56".into(), "-2.3659523e-41")
+        );
+        assert_eq!(shown(-123_456_789.0, DataType::Int32), "-123456789");
+        assert_eq!(float(f32::NAN), "NaN");
+    }
 }

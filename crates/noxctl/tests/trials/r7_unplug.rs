@@ -31,7 +31,7 @@ fn now() -> Timestamp {
 
 /// The first reading of this tag from this time on that is good, or that is not.
 fn first(db: &Path, tag: &str, from: Timestamp, is_good: bool) -> Option<Timestamp> {
-    let output = super::common::run(&[
+    let output = run(&[
         "query",
         "--db",
         path(db),

@@ -260,3 +260,19 @@ async fn a_check_asks_every_question_once() {
     let result = dead.source(1, AK).check().await;
     assert!(!result.reachable && result.message.contains("no answer"), "{result:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_two_wire_adapter_hears_of_itself_is_no_answer_and_no_error() {
+    let device = Device::new(3, |n, question, line| {
+        let _ = line.write_all(question);
+        let _ = line.write_all(format!("\x02 AKON 0 {n}\x03").as_bytes());
+    });
+    let running = Running::start(device.source(1, AK));
+    running.until("values", |s| s.values(0).len() >= 3).await;
+    let sink = running.stop().await;
+    assert!(
+        sink.read(|r| r.errors.is_empty()),
+        "{:?}",
+        sink.read(|r| r.errors.clone())
+    );
+}

@@ -7,6 +7,7 @@
 //!   never answered keeps no other from its turn.
 
 use super::{
+    framing::Piece,
     line::{OpenLine, READ_PATIENCE},
     parse::{Line, Parser, Value, Wrong},
     worker::{Worker, read, rejected},
@@ -64,6 +65,13 @@ pub enum Outcome {
     Silent(Reason),
     /// It is time to stop.
     Stopping,
+}
+
+/// Two-wire adapters hear what they send.
+fn is_own(piece: &Piece, question: &Question) -> bool {
+    let words = |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().filter(|b| !b.is_ascii_control()).collect() };
+    let heard = words(piece.bytes());
+    !heard.is_empty() && heard == words(&question.bytes)
 }
 
 impl Asker {
@@ -192,7 +200,7 @@ impl Asker {
             };
             let received = line.read(left)?;
             worker.received(received.bytes);
-            for piece in &received.pieces {
+            for piece in received.pieces.iter().filter(|p| !is_own(p, &asked.question)) {
                 match read(&mut asked.parser, piece) {
                     Ok(Line::Values(values)) => {
                         worker.answered(start.elapsed());

@@ -177,4 +177,107 @@ pub mod tests {
             _ => None,
         }
     }
+
+    fn settings(parser: LineParser, checksum: domain::plant::Checksum, fields: Vec<SerialField>) -> SerialSource {
+        let text = "schema = 1\n[plant]\nname = \"P\"\nturbine = \"T\"\n[store]\npath = \"s\"\n[[tag]]\nname = \"A\"\nunit = \"1\"\n\
+                    [[source]]\nid = \"s\"\nkind = \"serial\"\ndevice = \"x\"\nparse = \"nmea\"\n[[source.field]]\ntag = \"A\"\nindex = 1\n";
+        let plant = domain::PlantFile::parse(text, "x", &|_| Err(String::new())).unwrap();
+        let domain::plant::SourceKind::Serial(source) = &plant.sources[0].kind else {
+            panic!()
+        };
+        SerialSource {
+            parser,
+            checksum,
+            fields,
+            ..source.clone()
+        }
+    }
+
+    /// Flipped, lost, doubled and foreign bytes in right lines: nothing panics, and a value that is taken from a line with
+    /// a check is the value that was sent.
+    #[test]
+    fn no_row_of_bytes_breaks_a_format() {
+        use domain::plant::{Checksum, LinePattern};
+        let pattern = LinePattern::new(r"NOX=(?<nox>\S+) ppm").unwrap();
+        let keyed = |key| vec![field(0, Some(key), 0)];
+        let nmea = "WIMDA,30.01,I,1.0163,B";
+        let nmea = format!("${nmea}*{:02X}", super::super::check::xor(nmea.as_bytes()));
+        let clink = "lrec flags 8C060000 no 7349E+000 nox 8552E-2";
+        let clink = format!("{clink}\nsum {:04x}", super::super::check::sum16(clink.as_bytes()));
+        let csv = format!("NOX,60.25,{:04X}", super::super::check::crc16(b"NOX,60.25"));
+        let cases: Vec<(Parser, &[u8], f64)> = vec![
+            (
+                Parser::new(
+                    &settings(
+                        LineParser::Csv { columns: None },
+                        Checksum::Crc16Modbus,
+                        vec![field(0, None, 1)],
+                    ),
+                    None,
+                ),
+                csv.as_bytes(),
+                60.25,
+            ),
+            (
+                Parser::new(
+                    &settings(LineParser::Regex(pattern), Checksum::None, vec![field(0, None, 1)]),
+                    None,
+                ),
+                b"NOX=60.25 ppm",
+                f64::NAN,
+            ),
+            (
+                Parser::new(
+                    &settings(LineParser::Nmea, Checksum::NmeaXor, vec![field(0, Some("MDA"), 3)]),
+                    None,
+                ),
+                nmea.as_bytes(),
+                1.0163,
+            ),
+            (
+                Parser::new(&settings(LineParser::Ak, Checksum::None, vec![field(0, None, 0)]), None),
+                b" AKON 0 60.25 1.5",
+                f64::NAN,
+            ),
+            (
+                Parser::new(
+                    &settings(LineParser::Clink { alarm_flags: 0xFF }, Checksum::Sum16, keyed("no")),
+                    None,
+                ),
+                clink.as_bytes(),
+                7349.0,
+            ),
+        ];
+        let mut state = 7u64;
+        let mut random = move |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let (mut taken, mut wrong) = (0, 0);
+        for (mut parser, line, value) in cases {
+            assert!(values(parser.read(line)).is_some(), "{}", String::from_utf8_lossy(line));
+            for _ in 0..20_000 {
+                let mut line = line.to_vec();
+                for _ in 0..=random(3) {
+                    let at = random(line.len().max(1)).min(line.len().saturating_sub(1));
+                    match random(5) {
+                        0 if !line.is_empty() => line[at] ^= 1 << random(8),
+                        1 if !line.is_empty() => drop(line.remove(at)),
+                        2 => line.insert(at, random(256) as u8),
+                        3 => line.truncate(at),
+                        _ => line.extend(line.clone()),
+                    }
+                }
+                if let Some(values) = values(parser.read(&line)) {
+                    assert!(values.iter().all(|v| v.is_finite()));
+                    taken += 1;
+                    wrong += usize::from(!value.is_nan() && values != [value]);
+                }
+            }
+        }
+        // a check of 8 or 16 bits lets one in 256 or 65536 pass
+        assert!(wrong * 100 < taken, "{wrong} wrong ones of {taken}");
+    }
 }

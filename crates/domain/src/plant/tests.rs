@@ -14,7 +14,7 @@ fn the_commented_example_is_a_right_plant_file() {
     let plant = PlantFile::parse(text, "example.plant.toml", &|_| Ok(map.into())).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(
         plant.sources.iter().map(Source::kind_name).collect::<Vec<_>>(),
-        ["modbus-tcp", "modbus-rtu", "serial", "mqtt"]
+        ["modbus-tcp", "modbus-rtu", "serial", "serial", "mqtt"]
     );
 }
 

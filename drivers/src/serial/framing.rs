@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(texts(ended.push(b"<<<abcde><<<abcd>")), ["too long: 5", "abcd"]);
         let mut silent = framing("<<<", "", true, 4);
         silent.push(b"<<<abcde");
-        assert_eq!(texts(silent.silence().into_iter().collect()), ["too long: 5"]);
+        assert_eq!(texts(Vec::from_iter(silent.silence())), ["too long: 5"]);
     }
 
     #[test]

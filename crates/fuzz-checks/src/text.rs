@@ -148,7 +148,7 @@ fn stand_between(values: &[Value], line: &[u8], is_separator: impl Fn(char) -> b
     let text = String::from_utf8_lossy(line);
     let words: Vec<&str> = text.split(is_separator).collect();
     for value in values {
-        let stands = |word: &&&str| word.trim_start_matches('#').trim().parse() == Ok(value.value);
+        let stands = |word: &&&str| word.trim_start_matches('#').trim_matches([' ', '\t']).parse() == Ok(value.value);
         let word = words
             .iter()
             .find(stands)

@@ -6,5 +6,5 @@ pub use crate::{
     modbus::{codec, link, rtu},
     mqtt::payload as mqtt_payload,
     replay::rows as history_rows,
-    serial::{csv as csv_lines, framing},
+    serial::{check as line_check, csv as csv_lines, framing, parse as line_parse},
 };

@@ -140,7 +140,7 @@ fn put_right(stream: &mut [u8]) {
 }
 
 /// CRC-16 of Modbus, bit by bit: written from the standard, apart from the program's own.
-fn crc(bytes: &[u8]) -> u16 {
+pub fn crc(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xffff, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte), |crc, _| {
             if crc & 1 == 1 { crc >> 1 ^ 0xa001 } else { crc >> 1 }

@@ -23,7 +23,7 @@ pub use allocation::{MOST_AT_ONCE, largest};
 pub use bus::{mbap, rtu};
 pub use files::{history, model, plant_file, points_csv};
 pub use messages::{http_body, mqtt_json, view_frame};
-pub use text::{csv_line, lines};
+pub use text::{ak, checked_line, clink, csv_line, lines, nmea, regex_line};
 
 /// A parser and the conditions it has to meet.
 pub type Check = fn(&[u8]);
@@ -34,6 +34,11 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("mbap", mbap),
     ("lines", lines),
     ("csv_line", csv_line),
+    ("checked_line", checked_line),
+    ("nmea", nmea),
+    ("ak", ak),
+    ("clink", clink),
+    ("regex_line", regex_line),
     ("mqtt_json", mqtt_json),
     ("http_body", http_body),
     ("view_frame", view_frame),

@@ -1,7 +1,7 @@
 //! From a message's bytes to value, time and quality: pure functions.
 
 use crate::{
-    json::{number, shown, status, time},
+    json::{self, number, shown, status, time},
     sample::plain_number,
 };
 use domain::{Status, Timestamp, plant::MqttTopic};
@@ -35,24 +35,25 @@ pub fn parse(topic: &MqttTopic, payload: &[u8]) -> Result<Message, String> {
             status: Status::Good,
         });
     }
-    let json: Value = serde_json::from_slice(payload).map_err(|e| {
+    let places = [Some(&*topic.value), topic.time.as_deref(), topic.quality.as_deref()];
+    let [value, said_time, quality] = json::at(payload, places).map_err(|e| {
         format!(
             "the payload is not JSON ({e}): {}",
             shown(&String::from_utf8_lossy(payload))
         )
     })?;
-    let at = |pointer: &Option<String>| pointer.as_ref().map(|p| json.pointer(p).unwrap_or(&Value::Null));
-    let status = at(&topic.quality).map_or(Ok(Status::Good), status)?;
-    let value = match json.pointer(&topic.value) {
+    let status = status(&quality.unwrap_or_default())?;
+    let value = match value {
         Some(Value::Null) if matches!(status, Status::Bad(_)) => None,
         None | Some(Value::Null) => return Err(format!("no value at {:?}", topic.value)),
         Some(value) => {
             let number =
-                number(value).ok_or_else(|| format!("the value is no number: {}", shown(&value.to_string())))?;
+                number(&value).ok_or_else(|| format!("the value is no number: {}", shown(&value.to_string())))?;
             scaled(topic, number)?
         }
     };
-    let time = at(&topic.time).map(time).transpose()?;
+    let time = topic.time.as_ref().map(|_| time(&said_time.unwrap_or_default()));
+    let time = time.transpose()?;
     Ok(Message { value, time, status })
 }
 

@@ -64,7 +64,7 @@ impl Lines {
         let was_inside = std::mem::replace(&mut self.is_inside, self.framing.start.is_empty());
         match (was_inside && !line.is_empty(), self.framing.end.is_empty()) {
             (false, _) => None,
-            (true, true) => Some(Piece::Line(line)),
+            (true, true) => Some(self.whole(line)),
             (true, false) => Some(Piece::Cut(line)),
         }
     }
@@ -99,7 +99,8 @@ impl Lines {
         if !end.is_empty() && self.buffer.ends_with(end) {
             let length = self.buffer.len() - end.len();
             self.is_inside = start.is_empty();
-            return Some(Piece::Line(self.take(length)));
+            let line = self.take(length);
+            return Some(self.whole(line));
         }
         if !start.is_empty() && self.buffer.ends_with(start) {
             let length = self.buffer.len() - start.len();
@@ -113,6 +114,15 @@ impl Lines {
             return Some(Piece::TooLong(std::mem::replace(&mut self.buffer, tail)));
         }
         None
+    }
+
+    /// A line that has its end. The buffer has room for the longer of both marks, so it may be too long with the shorter.
+    fn whole(&self, line: Vec<u8>) -> Piece {
+        if line.len() > self.framing.max_len {
+            Piece::TooLong(line)
+        } else {
+            Piece::Line(line)
+        }
     }
 
     /// The first bytes of the buffer; the mark behind them is dropped.
@@ -190,6 +200,15 @@ mod tests {
             texts(lines.push(b"\x02 AKON 0 1\x02 AKON 0 22\x03\x02\x02 AKON 0 3\x03")),
             ["cut:  AKON 0 1", " AKON 0 22", " AKON 0 3"]
         );
+    }
+
+    #[test]
+    fn a_line_of_more_bytes_than_allowed_is_too_long_whichever_mark_is_longer() {
+        let mut ended = framing("<<<", ">", false, 4);
+        assert_eq!(texts(ended.push(b"<<<abcde><<<abcd>")), ["too long: 5", "abcd"]);
+        let mut silent = framing("<<<", "", true, 4);
+        silent.push(b"<<<abcde");
+        assert_eq!(texts(Vec::from_iter(silent.silence())), ["too long: 5"]);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Answers {
     sampler: Sampler,
     /// Samples of the cycle so far.
     samples: Vec<Sample>,
+    /// Those without a value because nobody answered.
+    silent: Vec<Sample>,
     /// Values of the unit in turn that wait for their status bits, by point.
     waiting: Vec<(usize, Value)>,
     /// What the status bits of the unit in turn say, by point: is its value bad?
@@ -33,14 +35,20 @@ impl Answers {
             points,
             sampler: Sampler::new(tags),
             samples: Vec::new(),
+            silent: Vec::new(),
             waiting: Vec::new(),
             states: HashMap::new(),
         }
     }
 
-    /// What the cycle gave.
+    /// What the answers of the cycle gave.
     pub fn samples(&mut self) -> Vec<Sample> {
         std::mem::take(&mut self.samples)
+    }
+
+    /// What was found silent in the cycle.
+    pub fn silent(&mut self) -> Vec<Sample> {
+        std::mem::take(&mut self.silent)
     }
 
     /// What an answer holds: values, and status bits for values.
@@ -76,6 +84,14 @@ impl Answers {
                 let named = (0..self.points.len()).filter(|&p| self.items.status_of(p) == Some(item));
                 self.states.extend(named.map(|point| (point, Err(reason))));
             }
+        }
+    }
+
+    /// Nobody answered: as [`Answers::miss`].
+    pub fn silence(&mut self, item: usize, reason: Reason) {
+        match self.points.get(item) {
+            Some(point) => self.silent.extend(self.sampler.missing(point.tag, reason)),
+            None => self.miss(item, reason),
         }
     }
 

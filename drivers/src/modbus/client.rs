@@ -1,7 +1,8 @@
 //! The Modbus source: polls its units.
 //!
-//! - A cycle gives one frame with the time of its end: the points that were answered and, once for each time they fall
-//!   silent, a sample without a value for those that were not. A cycle in which nothing is new gives none.
+//! - A cycle gives a frame of the points that were answered, with the time of the last answer; and, once for each time
+//!   they fall silent, a frame of samples without a value for those that were not, with the time at which that was found.
+//!   A cycle in which nothing is new gives none.
 //! - After a timeout the rest of that unit is left out in this cycle, and the next begins behind the request that
 //!   failed, so that a register that always fails keeps nobody from his turn. Over TCP the connection is dropped and
 //!   opened again at once, and the request is asked again; `retries` counts for a unit and cycle, so that one late unit
@@ -22,7 +23,7 @@ use super::{
 use crate::api::{
     Batch, BoxFuture, CheckResult, Context, LinkState, Observation, Request, Sink, Source, SourceError, Stop, now,
 };
-use domain::{Frame, Tag, plant::ModbusSource};
+use domain::{Tag, plant::ModbusSource};
 use std::{sync::Arc, time::Instant};
 
 /// A client of one link and the units behind it.
@@ -74,7 +75,7 @@ async fn run(mut poller: Poller, sink: &dyn Sink, mut stop: Stop) {
     sink.state(told);
     loop {
         let start = Instant::now();
-        let cycle = tokio::select! {
+        let mut cycle = tokio::select! {
             cycle = poller.cycle() => cycle,
             () = stop.stopped() => return,
         };
@@ -82,18 +83,14 @@ async fn run(mut poller: Poller, sink: &dyn Sink, mut stop: Stop) {
             sink.observe(Observation::Latency(start.elapsed()));
             sink.observe(Observation::Received(cycle.received));
         }
-        let time = now();
+        let frames = cycle.frames(now());
         let state = cycle.state().unwrap_or(told);
         cycle.errors.into_iter().for_each(|error| sink.error(error));
         if state != told {
             told = state;
             sink.state(state);
         }
-        if !cycle.samples.is_empty() {
-            let frames = vec![Frame {
-                time,
-                samples: cycle.samples,
-            }];
+        if !frames.is_empty() {
             if sink
                 .batch(Batch {
                     frames,

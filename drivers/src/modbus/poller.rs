@@ -7,9 +7,9 @@ use super::{
     rtu::Debts,
     unit::{Turn, Unit},
 };
-use crate::api::{LinkState, SourceError};
+use crate::api::{LinkState, SourceError, now};
 use domain::{
-    Reason, Sample, Tag,
+    Frame, Reason, Sample, Tag, Timestamp,
     plant::{ModbusLink, ModbusSource},
 };
 use std::{
@@ -22,7 +22,12 @@ use std::{
 pub struct Cycle {
     /// When the next one is due.
     deadline: Instant,
+    /// What answers said.
     pub samples: Vec<Sample>,
+    /// When the last of them came.
+    answered_at: Option<Timestamp>,
+    /// Who was found silent.
+    silent: Vec<Sample>,
     pub errors: Vec<SourceError>,
     pub has_answer: bool,
     has_question: bool,
@@ -36,6 +41,8 @@ impl Cycle {
         Self {
             deadline,
             samples: Vec::new(),
+            answered_at: None,
+            silent: Vec::new(),
             errors: Vec::new(),
             has_answer: false,
             has_question: false,
@@ -47,6 +54,21 @@ impl Cycle {
     /// How long somebody may be waited for without leaving out the next cycle.
     fn room(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now()).mul_f64(0.9)
+    }
+
+    /// What there is to store: the answers with the time of the last of them, and with the time of the cycle's end, which
+    /// may be a timeout later, who was found silent.
+    pub fn frames(&mut self, end: Timestamp) -> Vec<Frame> {
+        let frame = |time, samples: &mut Vec<Sample>| Frame {
+            time,
+            samples: std::mem::take(samples),
+        };
+        let answered = frame(self.answered_at.unwrap_or(end), &mut self.samples);
+        let silent = frame(end, &mut self.silent);
+        [answered, silent]
+            .into_iter()
+            .filter(|f| !f.samples.is_empty())
+            .collect()
     }
 
     /// What it says about the link; nothing when nobody was asked.
@@ -124,6 +146,7 @@ impl Poller {
             self.unanswered = 0;
         }
         cycle.samples = self.answers.samples();
+        cycle.silent = self.answers.silent();
         cycle
     }
 
@@ -214,6 +237,9 @@ impl Poller {
             cycle.has_question = true;
             let answer = link.read(&read.request, patience).await;
             self.last_request = Some(Instant::now());
+            if matches!(answer, Ok(_) | Err(Failure::Exception(_))) {
+                cycle.answered_at = Some(now());
+            }
             let failure = match answer {
                 Ok(data) => {
                     cycle.received += data.bytes();
@@ -306,7 +332,7 @@ impl Poller {
     /// The points of the unit's requests from this one on have no value.
     fn silence_reads(&mut self, place: usize, from: usize, reason: Reason) {
         for &item in self.units[place].reads[from..].iter().flat_map(|read| &read.items) {
-            self.answers.miss(item, reason);
+            self.answers.silence(item, reason);
         }
     }
 

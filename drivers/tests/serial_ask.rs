@@ -159,6 +159,7 @@ async fn silence_is_told_once_and_ends() {
     assert_eq!(sink.read(|r| r.states.last().copied()), Some(LinkState::Connected));
 }
 
+/// As Home Assistant #51103, #54345 with Modbus: busy is no zero.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_cannot_or_is_in_trouble_says_so() {
     let device = Device::new(3, |n, _, line| {
@@ -275,4 +276,26 @@ async fn what_a_two_wire_adapter_hears_of_itself_is_no_answer_and_no_error() {
         "{:?}",
         sink.read(|r| r.errors.clone())
     );
+}
+
+/// telegraf #5937: sleeping the period after each cycle drifts. Cycles start at multiples of the period on the clock.
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_stay_on_the_multiples_of_their_period() {
+    let device = Device::new(3, |n, _, line| {
+        std::thread::sleep(Duration::from_millis(30));
+        let _ = line.write_all(format!("\x02 AKON 0 {n}\x03").as_bytes());
+    });
+    let running = Running::start(device.source(1, &AK.replace("every_ms = 100", "every_ms = 200")));
+    running.until("values", |s| s.values(0).len() >= 12).await;
+    let sink = running.stop().await;
+    // the first cycle starts at once; after that every answer lies in the same part of its period
+    let phases: Vec<i64> = sink.read(|r| {
+        r.samples
+            .iter()
+            .skip(1)
+            .map(|(t, _)| t.micros().rem_euclid(200_000))
+            .collect()
+    });
+    let on_time = phases.iter().filter(|p| (25_000..130_000).contains(*p)).count();
+    assert!(on_time * 4 >= phases.len() * 3, "{phases:?}");
 }

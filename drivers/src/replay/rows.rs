@@ -86,7 +86,7 @@ impl<R: BufRead> Rows<R> {
     ///
     /// # Errors
     /// The file can no longer be read.
-    pub fn next(&mut self) -> io::Result<Option<Line>> {
+    pub fn next_line(&mut self) -> io::Result<Option<Line>> {
         loop {
             let Some(line) = self.lines.next()? else {
                 return Ok(None);
@@ -230,7 +230,7 @@ mod tests {
         let tags = tags(&["A", "B", "C"]);
         let mut rows = Rows::open(text, None, &tags, &[TagId(0), TagId(1)]).unwrap();
         let mut all = Vec::new();
-        while let Some(line) = rows.next().unwrap() {
+        while let Some(line) = rows.next_line().unwrap() {
             all.push(match line {
                 Line::Row((_, values)) => Ok(values.into_iter().map(|(_, v)| v).collect()),
                 Line::Wrong { number, message, .. } => Err((number, message)),
@@ -289,7 +289,10 @@ mod tests {
         let text = &b"t,A,PCD\n2026-03-01T00:00:00Z,1,3\n"[..];
         let mut rows = Rows::open(text, Some(&[column("PCD")]), &tags, &[]).unwrap();
         let time = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
-        assert_eq!(rows.next().unwrap(), Some(Line::Row((time, vec![(TagId(1), 7.0)]))));
+        assert_eq!(
+            rows.next_line().unwrap(),
+            Some(Line::Row((time, vec![(TagId(1), 7.0)])))
+        );
         let refused = |text: &'static [u8], wanted: Option<&[ReplayColumn]>| {
             Rows::open(text, wanted, &tags, &[TagId(0)]).err().unwrap()
         };

@@ -155,7 +155,7 @@ pub fn text(line: &[u8]) -> Result<&str, Wrong> {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A field of tag `tag` that is taken as it is.

@@ -9,63 +9,10 @@
 
 mod common;
 use common::*;
-use std::{
-    fmt::Write,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::{fmt::Write, path::Path};
 
 fn http_source(port: u16, more: &str) -> String {
     format!("[[source]]\nid = \"inlet\"\nkind = \"http\"\nlisten = \"127.0.0.1:{port}\"\n{more}")
-}
-
-fn client(port: u16, tag: &str, count: usize, log: &Path) -> Process {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peers/http_client.py");
-    let mut command = Command::new(python());
-    command
-        .arg(script)
-        .args([&port.to_string(), tag, &count.to_string(), path(log)]);
-    Process::start(command.stderr(Stdio::null()))
-}
-
-fn confirmed(log: &Path) -> Vec<f64> {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    whole.lines().map(|l| l.parse().unwrap()).collect()
-}
-
-#[test]
-fn what_was_confirmed_to_four_clients_outlives_kills_and_is_stored_once() {
-    const TAGS: [&str; 4] = ["AT", "AP", "AH", "CDP"];
-    const COUNT: usize = 1500;
-    let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let (config, db) = plant(folder.path(), &TAGS.map(|t| (t, "1")), &http_source(port, ""));
-    let log = |tag: &str| folder.path().join(tag);
-    let logs: Vec<PathBuf> = TAGS.iter().map(|t| log(t)).collect();
-    let done = || logs.iter().map(|log| confirmed(log).len()).sum::<usize>();
-    let mut run = start_run(&config);
-    let mut clients: Vec<Process> = TAGS.iter().map(|t| client(port, t, COUNT, &log(t))).collect();
-    for kill in 1..=3 {
-        wait("confirmations", 60, || (done() >= kill * COUNT).then_some(()));
-        run.signal(nix::sys::signal::Signal::SIGKILL);
-        drop(run);
-        let before: Vec<Vec<f64>> = logs.iter().map(|log| confirmed(log)).collect();
-        for (tag, confirmed) in TAGS.iter().zip(before) {
-            let stored = good(&db, tag);
-            let lost = confirmed.iter().filter(|v| !stored.contains(v)).count();
-            assert_eq!(lost, 0, "of {} confirmed values of {tag}", confirmed.len());
-        }
-        run = start_run(&config);
-    }
-    for client in &mut clients {
-        assert!(client.0.wait().unwrap().success());
-    }
-    assert!(run.terminate().status.success());
-    for tag in TAGS {
-        let all: Vec<f64> = (0..COUNT).map(|v| v as f64).collect();
-        assert!(good(&db, tag) == all, "{tag}: each value once, in order");
-    }
 }
 
 #[test]

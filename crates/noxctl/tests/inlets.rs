@@ -9,7 +9,12 @@
 
 mod common;
 use common::*;
-use std::{fmt::Write, path::Path};
+use std::{
+    fmt::Write as _,
+    io::{Read, Write},
+    net::TcpStream,
+    path::Path,
+};
 
 fn http_source(port: u16, more: &str) -> String {
     format!("[[source]]\nid = \"inlet\"\nkind = \"http\"\nlisten = \"127.0.0.1:{port}\"\n{more}")
@@ -68,4 +73,40 @@ fn a_history_is_replayed_as_a_device_would_give_it() {
         (Some("replay"), Some(1))
     );
     assert_eq!(source["state"], "offline");
+}
+
+/// Posts a body; was it answered with 204?
+fn posted(port: u16, body: &str) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
+        return false;
+    };
+    let head = format!(
+        "POST /readings HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}",
+        body.len()
+    );
+    let mut answer = String::new();
+    let exchanged = stream
+        .write_all(format!("{head}\r\n\r\n{body}").as_bytes())
+        .and_then(|()| stream.read_to_string(&mut answer));
+    exchanged.is_ok() && answer.starts_with("HTTP/1.1 204")
+}
+
+#[test]
+fn a_source_whose_settings_change_takes_its_port_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let write = |more: &str| plant(folder.path(), &[("AT", "1")], &http_source(port, more));
+    let (config, db) = write("");
+    let run = start_run(&config);
+    let reading = |value: u8| format!("{{\"tag\":\"AT\",\"v\":{value},\"ts\":{value}}}");
+    wait("the port", 20, || posted(port, &reading(1)).then_some(()));
+    write("stale_after_ms = 300\n");
+    wait("the new settings", 20, || {
+        readings(&db, "AT").iter().any(|r| r.3 == "stale").then_some(())
+    });
+    wait("the port again", 20, || posted(port, &reading(2)).then_some(()));
+    assert!(run.terminate().status.success());
+    assert_eq!(good(&db, "AT"), [1.0, 2.0]);
+    let reasons: Vec<String> = readings(&db, "AT").into_iter().map(|r| r.3).collect();
+    assert!(!reasons.iter().any(|r| r == "no-communication"), "{reasons:?}");
 }

@@ -6,7 +6,10 @@ use domain::{
     history::{Columns, Row},
     plant::{ReplayColumn, find_tag},
 };
-use std::io::{self, BufRead};
+use std::{
+    io::{self, BufRead},
+    sync::LazyLock,
+};
 
 /// A longer line is no row.
 const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -116,7 +119,10 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-/// Cuts lines into cells; its tables are made once.
+/// Its tables take longer to make than a short file to read: made once, and copied.
+static READER: LazyLock<csv_core::Reader> = LazyLock::new(csv_core::Reader::new);
+
+/// Cuts lines into cells.
 struct Cutter {
     reader: csv_core::Reader,
     text: Vec<u8>,
@@ -144,7 +150,7 @@ impl<'a> Cells<'a> {
 impl Cutter {
     fn new() -> Self {
         Self {
-            reader: csv_core::Reader::new(),
+            reader: READER.clone(),
             text: Vec::new(),
             ends: Vec::new(),
         }

@@ -14,7 +14,7 @@ pub fn history(file: &[u8]) {
     };
     let lines = file.iter().filter(|&&b| b == b'\n').count() as u64 + 1;
     for _ in 0..=lines {
-        match within_memory(|| rows.next()).unwrap() {
+        match within_memory(|| rows.next_line()).unwrap() {
             None => return,
             Some(Line::Row((_, values))) => assert!(values.iter().all(|(_, v)| v.is_finite())),
             Some(Line::Wrong { number, .. }) => assert!((2..=lines).contains(&number), "line {number} of {lines}"),

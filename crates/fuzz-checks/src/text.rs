@@ -92,22 +92,19 @@ pub fn checked_line(case: &[u8]) {
     let kind = settings.one_of(&[Checksum::NmeaXor, Checksum::Sum16, Checksum::Crc16Modbus]);
     let mut line = settings.rest().to_vec();
     let digits = |text: &[u8]| match kind {
-        Checksum::NmeaXor => format!("*{:02X}", xor(text.strip_prefix(b"$").unwrap_or(text))),
+        Checksum::NmeaXor => format!("*{:02X}", xor(text)),
         Checksum::Sum16 => format!(",{:04x}", sum16(text)),
         _ => format!(",{:04X}", crc(text)),
     };
     if flags & 1 == 1 {
-        line.extend(digits(&line).into_bytes());
+        let sum = digits(unmarked(kind, &line));
+        line.extend(sum.into_bytes());
     }
     let Ok(text) = within_memory(|| checked(&line, kind)) else {
         assert!(flags & 1 == 0, "a right check sum refused");
         return;
     };
-    let line = if kind == Checksum::NmeaXor {
-        line.strip_prefix(b"$").unwrap_or(&line)
-    } else {
-        &line
-    };
+    let line = unmarked(kind, &line);
     let (before, check) = line.split_at(text.len());
     assert_eq!(text, before);
     // the separator may be another, the digits of either case
@@ -115,6 +112,14 @@ pub fn checked_line(case: &[u8]) {
         check[1..].eq_ignore_ascii_case(&digits(text).as_bytes()[1..]),
         "a wrong check sum taken"
     );
+}
+
+/// The line without the mark that begins it, which no check counts.
+fn unmarked(kind: Checksum, line: &[u8]) -> &[u8] {
+    match kind {
+        Checksum::NmeaXor => line.strip_prefix(b"$").unwrap_or(line),
+        _ => line,
+    }
 }
 
 /// A source that reads lines of these.

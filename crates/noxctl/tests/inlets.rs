@@ -10,62 +10,14 @@
 mod common;
 use common::*;
 use std::{
-    fmt::Write,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    fmt::Write as _,
+    io::{Read, Write},
+    net::TcpStream,
+    path::Path,
 };
 
 fn http_source(port: u16, more: &str) -> String {
     format!("[[source]]\nid = \"inlet\"\nkind = \"http\"\nlisten = \"127.0.0.1:{port}\"\n{more}")
-}
-
-fn client(port: u16, tag: &str, count: usize, log: &Path) -> Process {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peers/http_client.py");
-    let mut command = Command::new(python());
-    command
-        .arg(script)
-        .args([&port.to_string(), tag, &count.to_string(), path(log)]);
-    Process::start(command.stderr(Stdio::null()))
-}
-
-fn confirmed(log: &Path) -> Vec<f64> {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    whole.lines().map(|l| l.parse().unwrap()).collect()
-}
-
-#[test]
-fn what_was_confirmed_to_four_clients_outlives_kills_and_is_stored_once() {
-    const TAGS: [&str; 4] = ["AT", "AP", "AH", "CDP"];
-    const COUNT: usize = 1500;
-    let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let (config, db) = plant(folder.path(), &TAGS.map(|t| (t, "1")), &http_source(port, ""));
-    let log = |tag: &str| folder.path().join(tag);
-    let logs: Vec<PathBuf> = TAGS.iter().map(|t| log(t)).collect();
-    let done = || logs.iter().map(|log| confirmed(log).len()).sum::<usize>();
-    let mut run = start_run(&config);
-    let mut clients: Vec<Process> = TAGS.iter().map(|t| client(port, t, COUNT, &log(t))).collect();
-    for kill in 1..=3 {
-        wait("confirmations", 60, || (done() >= kill * COUNT).then_some(()));
-        run.signal(nix::sys::signal::Signal::SIGKILL);
-        drop(run);
-        let before: Vec<Vec<f64>> = logs.iter().map(|log| confirmed(log)).collect();
-        for (tag, confirmed) in TAGS.iter().zip(before) {
-            let stored = good(&db, tag);
-            let lost = confirmed.iter().filter(|v| !stored.contains(v)).count();
-            assert_eq!(lost, 0, "of {} confirmed values of {tag}", confirmed.len());
-        }
-        run = start_run(&config);
-    }
-    for client in &mut clients {
-        assert!(client.0.wait().unwrap().success());
-    }
-    assert!(run.terminate().status.success());
-    for tag in TAGS {
-        let all: Vec<f64> = (0..COUNT).map(|v| v as f64).collect();
-        assert!(good(&db, tag) == all, "{tag}: each value once, in order");
-    }
 }
 
 #[test]
@@ -121,4 +73,40 @@ fn a_history_is_replayed_as_a_device_would_give_it() {
         (Some("replay"), Some(1))
     );
     assert_eq!(source["state"], "offline");
+}
+
+/// Posts a body; was it answered with 204?
+fn posted(port: u16, body: &str) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
+        return false;
+    };
+    let head = format!(
+        "POST /readings HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}",
+        body.len()
+    );
+    let mut answer = String::new();
+    let exchanged = stream
+        .write_all(format!("{head}\r\n\r\n{body}").as_bytes())
+        .and_then(|()| stream.read_to_string(&mut answer));
+    exchanged.is_ok() && answer.starts_with("HTTP/1.1 204")
+}
+
+#[test]
+fn a_source_whose_settings_change_takes_its_port_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let write = |more: &str| plant(folder.path(), &[("AT", "1")], &http_source(port, more));
+    let (config, db) = write("");
+    let run = start_run(&config);
+    let reading = |value: u8| format!("{{\"tag\":\"AT\",\"v\":{value},\"ts\":{value}}}");
+    wait("the port", 20, || posted(port, &reading(1)).then_some(()));
+    write("stale_after_ms = 300\n");
+    wait("the new settings", 20, || {
+        readings(&db, "AT").iter().any(|r| r.3 == "stale").then_some(())
+    });
+    wait("the port again", 20, || posted(port, &reading(2)).then_some(()));
+    assert!(run.terminate().status.success());
+    assert_eq!(good(&db, "AT"), [1.0, 2.0]);
+    let reasons: Vec<String> = readings(&db, "AT").into_iter().map(|r| r.3).collect();
+    assert!(!reasons.iter().any(|r| r == "no-communication"), "{reasons:?}");
 }

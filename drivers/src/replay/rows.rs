@@ -6,7 +6,10 @@ use domain::{
     history::{Columns, Row},
     plant::{ReplayColumn, find_tag},
 };
-use std::io::{self, BufRead};
+use std::{
+    io::{self, BufRead},
+    sync::LazyLock,
+};
 
 /// A longer line is no row.
 const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -86,7 +89,7 @@ impl<R: BufRead> Rows<R> {
     ///
     /// # Errors
     /// The file can no longer be read.
-    pub fn next(&mut self) -> io::Result<Option<Line>> {
+    pub fn next_line(&mut self) -> io::Result<Option<Line>> {
         loop {
             let Some(line) = self.lines.next()? else {
                 return Ok(None);
@@ -116,7 +119,10 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-/// Cuts lines into cells; its tables are made once.
+/// Its tables take longer to make than a short file to read: made once, and copied.
+static READER: LazyLock<csv_core::Reader> = LazyLock::new(csv_core::Reader::new);
+
+/// Cuts lines into cells.
 struct Cutter {
     reader: csv_core::Reader,
     text: Vec<u8>,
@@ -144,7 +150,7 @@ impl<'a> Cells<'a> {
 impl Cutter {
     fn new() -> Self {
         Self {
-            reader: csv_core::Reader::new(),
+            reader: READER.clone(),
             text: Vec::new(),
             ends: Vec::new(),
         }
@@ -230,7 +236,7 @@ mod tests {
         let tags = tags(&["A", "B", "C"]);
         let mut rows = Rows::open(text, None, &tags, &[TagId(0), TagId(1)]).unwrap();
         let mut all = Vec::new();
-        while let Some(line) = rows.next().unwrap() {
+        while let Some(line) = rows.next_line().unwrap() {
             all.push(match line {
                 Line::Row((_, values)) => Ok(values.into_iter().map(|(_, v)| v).collect()),
                 Line::Wrong { number, message, .. } => Err((number, message)),
@@ -289,7 +295,10 @@ mod tests {
         let text = &b"t,A,PCD\n2026-03-01T00:00:00Z,1,3\n"[..];
         let mut rows = Rows::open(text, Some(&[column("PCD")]), &tags, &[]).unwrap();
         let time = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
-        assert_eq!(rows.next().unwrap(), Some(Line::Row((time, vec![(TagId(1), 7.0)]))));
+        assert_eq!(
+            rows.next_line().unwrap(),
+            Some(Line::Row((time, vec![(TagId(1), 7.0)])))
+        );
         let refused = |text: &'static [u8], wanted: Option<&[ReplayColumn]>| {
             Rows::open(text, wanted, &tags, &[TagId(0)]).err().unwrap()
         };

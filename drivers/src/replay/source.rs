@@ -110,7 +110,7 @@ impl Player {
         let mut rows = self.open()?;
         let (mut count, mut first) = (0, None);
         while count < CHECKED_LINES {
-            match rows.next().map_err(|e| format!("{}: {e}", self.path.display()))? {
+            match rows.next_line().map_err(|e| format!("{}: {e}", self.path.display()))? {
                 None => break,
                 Some(Line::Row((time, _))) => {
                     count += 1;
@@ -231,7 +231,7 @@ impl<'a> Play<'a> {
 
     fn rows_to_the_end(&mut self, sampler: &mut Sampler) -> Result<Ended, Stopped> {
         loop {
-            let line = self.rows.next().unwrap_or_else(|error| {
+            let line = self.rows.next_line().unwrap_or_else(|error| {
                 let message = format!("{}: {error}", self.player.path.display());
                 self.sink.error(SourceError::Link { message });
                 None

@@ -14,6 +14,7 @@ mod common;
 mod r7_unplug;
 
 mod c_requests;
+mod http_kills;
 mod p3_latency;
 mod r5_late_answers;
 mod r6_dead_unit;

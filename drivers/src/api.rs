@@ -4,6 +4,7 @@ use domain::{Frame, Tag, TagId, Timestamp, plant::Area};
 use std::{
     fmt,
     future::Future,
+    path::PathBuf,
     pin::Pin,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -66,6 +67,8 @@ pub enum Observation {
     Latency(Duration),
     /// So many bytes came from the device.
     Received(u64),
+    /// So many further errors of a kind that has been told: they are counted and not told again.
+    Repeated(u64),
 }
 
 /// A source's link.
@@ -195,6 +198,10 @@ pub struct Context {
     pub source_tags: Vec<TagId>,
     /// Looks a secret up by its reference.
     pub secret: SecretLookup,
+    /// Where the paths of the plant file start from.
+    pub folder: PathBuf,
+    /// The database's file: what a source has to remember itself stands beside it, named after it.
+    pub database: PathBuf,
 }
 
 /// Looks a secret up by its reference (`env:NAME`, `file:PATH`).
@@ -206,6 +213,9 @@ pub enum SetupError {
     /// Its secret is not to be had.
     #[error("{0}")]
     Secret(String),
+    /// Its certificates or keys cannot be used.
+    #[error("tls: {0}")]
+    Tls(String),
 }
 
 /// Where readings come from.

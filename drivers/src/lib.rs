@@ -10,6 +10,7 @@ mod modbus;
 mod mqtt;
 mod sample;
 mod serial;
+pub mod tls;
 
 pub use api::{
     AckToken, Batch, BoxFuture, CheckResult, Context, LinkState, Observation, Request, SetupError, Sink, Source,
@@ -27,6 +28,6 @@ pub fn source(settings: &plant::Source, context: &Context) -> Result<Box<dyn Sou
     Ok(match &settings.kind {
         SourceKind::Modbus(modbus) => Box::new(modbus::ModbusClient::new(modbus.clone(), context)),
         SourceKind::Serial(serial) => Box::new(serial::SerialLines::new(settings.id.clone(), serial.clone(), context)),
-        SourceKind::Mqtt(mqtt) => Box::new(mqtt::MqttSubscriber::new(mqtt.clone(), context)?),
+        SourceKind::Mqtt(mqtt) => Box::new(mqtt::MqttSubscriber::new(&settings.id, mqtt.clone(), context)?),
     })
 }

@@ -9,15 +9,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What every build of the program needs. All names of this file are the same on Debian 12 and Ubuntu 24.04.
-const HEADLESS: &[&str] = &[
-    "pkg-config", // finds the libraries
-    "libssl-dev", // TLS to PostgreSQL
-];
-/// What the desktop program is built with and draws with.
+/// What the desktop program is built with and draws with; noxctl needs a compiler alone. All names of this file are the
+/// same on Debian 12 and Ubuntu 24.04.
 const DESKTOP: &[&str] = &[
-    "pkg-config",
-    "libssl-dev",
+    "pkg-config",            // finds the libraries
     "libwebkit2gtk-4.1-dev", // the webview; brings GTK 3 and libsoup 3
     "libgtk-3-dev",          // its window
     "libxkbcommon-x11-0",    // keyboard of the native window, opened at run time
@@ -39,11 +34,6 @@ const PYTHON_PACKAGES: &[&str] = &["pymodbus[serial]>=3.16,<3.17"];
 /// What the desktop program is built with. False where it cannot be had.
 pub fn desktop() -> Result<bool> {
     packages(DESKTOP)
-}
-
-/// What `noxctl` is built with.
-pub fn headless() -> Result<bool> {
-    packages(HEADLESS)
 }
 
 /// What the tests talk to.

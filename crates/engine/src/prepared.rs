@@ -165,6 +165,8 @@ pub fn sources(loaded: &LoadedPlant, tags: &[Tag]) -> Result<Vec<Box<dyn Source>
             tags: tags.clone(),
             source_tags: loaded.plant.source_tags(settings),
             secret: Arc::new(move |reference: &str| crate::export::secret(reference, &folder)),
+            folder: loaded.folder.clone(),
+            database: loaded.database(),
         };
         drivers::source(settings, &context).map_err(|error| StartError::Source {
             place: settings.place.clone(),

@@ -1,18 +1,18 @@
 //! What becomes of the messages: gathered into batches, acknowledged after their commit, missed when they do not come.
 
 use super::{
+    gate::REJECTED,
     inflight::{Arrival, Delivery, Inflight},
+    memory::Memory,
     payload,
-    session::{self, Acks},
+    route::{self, Stranger, Told},
+    session::{self, Acks, TakeoverWatch},
 };
 use crate::{
-    api::{AckToken, Batch, LinkState, Sink, SourceError, now},
+    api::{AckToken, Batch, LinkState, Observation, Sink, SourceError, now},
     sample::Sampler,
 };
-use domain::{
-    Frame, Reason, Sample, Status, TagId,
-    plant::{MqttSource, MqttTopic, TopicTag},
-};
+use domain::{Frame, Reason, Sample, Status, TagId, plant::MqttSource};
 use rumqttc::{AsyncClient, ConnAck, ConnectionError, Publish, SubAck};
 use std::{
     collections::{HashMap, VecDeque},
@@ -32,14 +32,22 @@ const GOOD_AFTER: Duration = Duration::from_secs(5);
 
 /// The filters that the broker refuses.
 pub fn refused(settings: &MqttSource, answer: &SubAck) -> Vec<String> {
-    let codes = settings.topics.iter().zip(&answer.return_codes);
+    let codes = settings.filters().into_iter().zip(&answer.return_codes);
     let refused = codes.filter(|(_, code)| matches!(code, rumqttc::SubscribeReasonCode::Failure));
-    refused.map(|(topic, _)| topic.filter()).collect()
+    refused.map(|(filter, _)| filter).collect()
+}
+
+/// Why a message gives nothing.
+enum Refusal {
+    /// Told each time.
+    Rejected(String),
+    /// Told once.
+    Stranger(Stranger),
 }
 
 /// A message on its way to the writer.
 struct Waiting {
-    frame: Option<Frame>,
+    frames: Vec<Frame>,
     is_repeatable: bool,
     delivery: Option<Delivery>,
 }
@@ -54,6 +62,10 @@ pub struct Inbox<'a> {
     /// To subscribe and acknowledge.
     pub client: AsyncClient,
     inflight: Inflight,
+    memory: Memory,
+    strangers: Told,
+    takeovers: TakeoverWatch,
+    received_bytes: u64,
     /// Commits that were heard of.
     pub acks: Arc<Acks>,
     /// Acknowledgements for which the client had no room.
@@ -80,6 +92,7 @@ impl<'a> Inbox<'a> {
         tags: Vec<TagId>,
         sink: &'a dyn Sink,
         client: AsyncClient,
+        memory: Memory,
     ) -> Self {
         Self {
             settings,
@@ -88,6 +101,10 @@ impl<'a> Inbox<'a> {
             sink,
             client,
             inflight: Inflight::default(),
+            memory,
+            strangers: Told::default(),
+            takeovers: TakeoverWatch::default(),
+            received_bytes: 0,
             acks: Arc::default(),
             delayed: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -108,21 +125,30 @@ impl<'a> Inbox<'a> {
         self.delayed.clear();
         self.connected_since = Some(Instant::now());
         self.lost_since = None;
-        // a session that is kept may still have the topics of an older plant file: subscribe once in any case
         if !answer.session_present {
             self.is_subscribed = false;
+            self.memory.subscribed_only(&[]);
         }
         self.subscribe();
         self.tell(LinkState::Connected);
     }
 
+    /// Once in any case: a session that is kept may still have the topics of an older plant file.
     fn subscribe(&mut self) {
-        if !self.is_subscribed
-            && self
-                .client
-                .try_subscribe_many(session::filters(&self.settings))
-                .is_err()
-        {
+        if self.is_subscribed {
+            return;
+        }
+        let wanted = self.settings.filters();
+        let unwanted = self.memory.unwanted(&wanted);
+        self.memory.subscribing(&wanted);
+        let subscribed = self.client.try_subscribe_many(session::filters(&self.settings));
+        let unsubscribed = if unwanted.is_empty() {
+            Ok(())
+        } else {
+            tracing::info!("unsubscribes from {}", unwanted.join(", "));
+            self.client.try_unsubscribe_many(unwanted)
+        };
+        if subscribed.and(unsubscribed).is_err() {
             self.sink.error(SourceError::Link {
                 message: "the subscription could not be sent".into(),
             });
@@ -139,20 +165,26 @@ impl<'a> Inbox<'a> {
         }
     }
 
+    /// The broker delivers nothing any more of what has left the plant file.
+    pub fn unsubscribed(&mut self) {
+        self.memory.subscribed_only(&self.settings.filters());
+    }
+
     /// The connection failed or is gone; tells whether it was a good one.
     pub fn lost(&mut self, error: &ConnectionError) -> bool {
+        let held = self.connected_since.take().map(|since| since.elapsed());
+        self.inflight.lost();
+        self.delayed.clear();
+        self.takeovers.lost(error, held);
+        let is_contested = self.takeovers.is_contested();
         self.sink.error(SourceError::Link {
-            message: session::explain(&self.settings, error),
+            message: session::explain(&self.settings, error, is_contested),
         });
-        let was_good = self
-            .connected_since
-            .take()
-            .is_some_and(|since| since.elapsed() > GOOD_AFTER);
         self.lost_since.get_or_insert_with(Instant::now);
         if self.told == LinkState::Connected {
             self.tell(LinkState::Connecting);
         }
-        was_good
+        held.is_some_and(|held| held > GOOD_AFTER) && !is_contested
     }
 
     /// The session is given up because of a packet that ends every connection.
@@ -175,29 +207,48 @@ impl<'a> Inbox<'a> {
                 return self.send_delayed();
             }
         };
-        let (frame, is_repeatable) = match self.frame(publish) {
-            Ok((frame, is_repeatable)) => (Some(frame), is_repeatable),
-            Err(message) => {
-                self.sink.error(SourceError::RejectedMessage {
-                    topic: publish.topic.clone(),
-                    message,
-                });
-                (None, true)
+        self.received_bytes += (publish.topic.len() + publish.payload.len()) as u64;
+        let (frames, is_repeatable) = match self.frames(publish) {
+            Ok(frames) => frames,
+            Err(refusal) => {
+                self.refuse(publish, refusal);
+                (Vec::new(), true)
             }
         };
         // what is rejected is acknowledged in its turn, or the broker would keep it for ever
-        if frame.is_some() || delivery.is_some() {
+        if !frames.is_empty() || delivery.is_some() {
             self.enqueue(Waiting {
-                frame,
+                frames,
                 is_repeatable,
                 delivery,
             });
         }
     }
 
-    fn frame(&mut self, publish: &Publish) -> Result<(Frame, bool), String> {
-        let (topic, tag) = self.topic(&publish.topic)?;
-        let message = payload::parse(topic, &publish.payload)?;
+    fn refuse(&mut self, publish: &Publish, refusal: Refusal) {
+        let message = match refusal {
+            Refusal::Rejected(message) => Some(message),
+            Refusal::Stranger(stranger) => self.strangers.message(stranger),
+        };
+        match message {
+            Some(message) => self.sink.error(SourceError::RejectedMessage {
+                topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+                message,
+            }),
+            None => self.sink.observe(Observation::Repeated(1)),
+        }
+    }
+
+    /// What a message gives, and whether the same may be delivered again under the same time.
+    fn frames(&mut self, publish: &Publish) -> Result<(Vec<Frame>, bool), Refusal> {
+        let rejected = |message: &str| Refusal::Rejected(message.to_owned());
+        let topic = std::str::from_utf8(&publish.topic).map_err(|_| rejected("the topic is no text"))?;
+        if topic == REJECTED {
+            return Err(rejected(&String::from_utf8_lossy(&publish.payload)));
+        }
+        let (settings, tag) =
+            route::route(&self.settings, &self.sampler, &self.tags, topic).map_err(Refusal::Stranger)?;
+        let message = payload::parse(settings, &publish.payload).map_err(Refusal::Rejected)?;
         // kept by the broker from earlier, of an unknown age unless it says itself
         let is_old = publish.retain && message.time.is_none();
         let status = if is_old {
@@ -210,38 +261,16 @@ impl<'a> Inbox<'a> {
             Some(value) => self.sampler.measured(tag, value, status),
             None => Sample::missing(tag, Reason::DeviceStatus),
         };
-        Ok((
-            Frame {
-                time: message.time.unwrap_or_else(now),
-                samples: vec![sample],
-            },
-            message.time.is_some(),
-        ))
+        let frame = Frame {
+            time: message.time.unwrap_or_else(now),
+            samples: vec![sample],
+        };
+        Ok((vec![frame], message.time.is_some()))
     }
 
     /// How many messages wait for the writer.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
-    }
-
-    /// The subscription that a topic belongs to, and the tag.
-    fn topic(&self, topic: &str) -> Result<(&MqttTopic, TagId), String> {
-        let mut topics = self.settings.topics.iter();
-        let (settings, name) = topics
-            .find_map(|t| Some((t, t.tag_in(topic)?)))
-            .ok_or("the plant file has no such topic; the session may be of an older one")?;
-        let tag = match settings.tag {
-            TopicTag::Fixed(tag) => tag,
-            TopicTag::FromTopic => self
-                .sampler
-                .find(name)
-                .ok_or_else(|| format!("{name:?} is no tag of the plant file"))?,
-        };
-        if self.tags.contains(&tag) {
-            Ok((settings, tag))
-        } else {
-            Err(format!("{:?} is given by another source", self.sampler.name(tag)))
-        }
     }
 
     fn enqueue(&mut self, waiting: Waiting) {
@@ -264,7 +293,7 @@ impl<'a> Inbox<'a> {
         let is_repeatable = self.waiting.front()?.is_repeatable;
         let (mut frames, mut deliveries) = (Vec::new(), Vec::new());
         while let Some(next) = self.waiting.pop_front_if(|next| next.is_repeatable == is_repeatable) {
-            frames.extend(next.frame);
+            frames.extend(next.frames);
             deliveries.extend(next.delivery);
             if frames.len() >= MOST_OF_A_BATCH {
                 break;
@@ -305,6 +334,10 @@ impl<'a> Inbox<'a> {
     /// Tells, once for each time, which tags have fallen silent.
     pub fn look_for_silence(&mut self) {
         self.send_delayed();
+        if self.received_bytes > 0 {
+            self.sink
+                .observe(Observation::Received(std::mem::take(&mut self.received_bytes)));
+        }
         let samples = if self.lost_since.is_some_and(|since| since.elapsed() > LOST_AFTER) {
             self.tell(LinkState::Offline);
             self.sampler.all_missing(&self.tags, Reason::NoCommunication)
@@ -321,9 +354,8 @@ impl<'a> Inbox<'a> {
             return;
         };
         if !samples.is_empty() {
-            let frame = Some(Frame { time: now(), samples });
             self.enqueue(Waiting {
-                frame,
+                frames: vec![Frame { time: now(), samples }],
                 is_repeatable: false,
                 delivery: None,
             });

@@ -1,8 +1,12 @@
 //! Messages of an MQTT broker.
 
+mod connect;
+mod gate;
 mod inbox;
 mod inflight;
+mod memory;
 mod payload;
+mod route;
 mod session;
 mod subscriber;
 

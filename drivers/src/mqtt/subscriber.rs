@@ -2,15 +2,17 @@
 //! that is killed gets it again.
 
 use super::{
+    connect::{CONNECT_SECS, Connector},
     inbox::{self, Inbox},
-    session::{self, Backoff, CONNECT_SECS, PoisonWatch},
+    memory::Memory,
+    session::{self, Backoff, PoisonWatch},
 };
 use crate::{
     api::{BoxFuture, CheckResult, Context, LinkState, SetupError, Sink, Source, Stop, Stopped},
     sample::Sampler,
 };
 use domain::{TagId, plant::MqttSource};
-use rumqttc::{AsyncClient, Event, EventLoop, Outgoing, Packet};
+use rumqttc::{Event, EventLoop, Outgoing, Packet};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, timeout_at};
 
@@ -21,42 +23,30 @@ const MOST_WAITING: usize = 5000;
 const TICK: Duration = Duration::from_millis(250);
 /// How long a stop waits for the commits of what has been handed over.
 const LAST_ACKS: Duration = Duration::from_secs(1);
-/// Room for requests: acknowledgements of all that may be in flight.
-const REQUESTS: usize = 2 * MOST_WAITING;
 
 /// A subscriber with a session that its broker keeps.
 pub struct MqttSubscriber {
     settings: MqttSource,
-    password: Option<String>,
+    connector: Connector,
+    memory: Memory,
     sampler: Sampler,
     tags: Vec<TagId>,
 }
 
 impl MqttSubscriber {
-    /// With these settings.
+    /// With these settings; `id` is the source's.
     ///
     /// # Errors
-    /// [`SetupError::Secret`]: the password is not to be had.
-    pub fn new(settings: MqttSource, context: &Context) -> Result<Self, SetupError> {
-        let lookup = |reference: &String| (context.secret)(reference).map_err(SetupError::Secret);
-        let password = settings.password.as_ref().map(lookup).transpose()?;
-        let sampler = Sampler::new(context.tags.clone());
+    /// [`SetupError`]: a password, certificate or key is not to be had.
+    pub fn new(id: &str, settings: MqttSource, context: &Context) -> Result<Self, SetupError> {
+        let session = format!("{}:{} {}", settings.host, settings.port, settings.client_id);
         Ok(Self {
-            settings,
-            password,
-            sampler,
+            connector: Connector::new(&settings, context)?,
+            memory: Memory::read(&context.database, id, session),
+            sampler: Sampler::new(context.tags.clone()),
             tags: context.source_tags.clone(),
+            settings,
         })
-    }
-
-    fn connection(&self, client_id: &str, is_clean: bool) -> (AsyncClient, EventLoop) {
-        let mut options = session::options(&self.settings, client_id, self.password.as_deref());
-        options.set_clean_session(is_clean);
-        let (client, mut events) = AsyncClient::new(options, REQUESTS);
-        let mut network = events.network_options();
-        network.set_connection_timeout(CONNECT_SECS).set_tcp_nodelay(true);
-        events.set_network_options(network);
-        (client, events)
     }
 }
 
@@ -89,9 +79,11 @@ impl Source for MqttSubscriber {
 /// Connects under another client id, so that a program that runs keeps its session.
 async fn try_once(subscriber: &MqttSubscriber) -> Result<String, String> {
     let settings = &subscriber.settings;
-    let (client, mut events) = subscriber.connection(&format!("{}-check", settings.client_id), true);
+    let (client, mut events) = subscriber
+        .connector
+        .client(&format!("{}-check", settings.client_id), true);
     loop {
-        match events.poll().await.map_err(|e| session::explain(settings, &e))? {
+        match events.poll().await.map_err(|e| session::explain(settings, &e, false))? {
             Event::Incoming(Packet::ConnAck(_)) => {
                 client
                     .try_subscribe_many(session::filters(settings))
@@ -102,12 +94,25 @@ async fn try_once(subscriber: &MqttSubscriber) -> Result<String, String> {
                 let _ = client.try_disconnect();
                 let _ = timeout(Duration::from_millis(300), events.poll()).await;
                 return match refused.is_empty() {
-                    true => Ok(format!("the broker accepts {} subscription(s)", settings.topics.len())),
+                    true => Ok(format!(
+                        "the broker accepts {} subscription(s), {}",
+                        settings.filters().len(),
+                        encryption(settings)
+                    )),
                     false => Err(format!("the broker refuses the subscription to {}", refused.join(", "))),
                 };
             }
             _ => {}
         }
+    }
+}
+
+/// Stays visible: a plain connection is the plant file's choice, not a default that nobody sees.
+fn encryption(settings: &MqttSource) -> &'static str {
+    match &settings.tls {
+        Some(tls) if tls.client.is_some() => "encrypted, its certificate verified, ours shown",
+        Some(_) => "encrypted, its certificate verified",
+        None => "NOT encrypted: whoever is on the network can read and change values (`tls`)",
     }
 }
 
@@ -123,10 +128,24 @@ async fn sent(sending: &mut Option<Sending<'_>>) -> Result<(), Stopped> {
 }
 
 async fn run(subscriber: MqttSubscriber, sink: &dyn Sink, mut stop: Stop) {
-    let client_id = subscriber.settings.client_id.clone();
-    let (client, mut events) = subscriber.connection(&client_id, false);
-    let mut inbox = Inbox::new(subscriber.settings, subscriber.sampler, subscriber.tags, sink, client);
-    let mut backoff = Backoff::new();
+    let settings = subscriber.settings;
+    let is_kept = settings.is_session_kept;
+    tracing::info!(
+        broker = settings.host,
+        client_id = settings.client_id,
+        "MQTT {}",
+        encryption(&settings)
+    );
+    let (client, mut events) = subscriber.connector.client(&settings.client_id, !is_kept);
+    let mut backoff = Backoff::new(settings.backoff);
+    let mut inbox = Inbox::new(
+        settings,
+        subscriber.sampler,
+        subscriber.tags,
+        sink,
+        client,
+        subscriber.memory,
+    );
     let mut poison = PoisonWatch::default();
     let mut retry_at: Option<Instant> = None;
     let mut sending: Option<Sending<'_>> = None;
@@ -162,7 +181,7 @@ async fn run(subscriber: MqttSubscriber, sink: &dyn Sink, mut stop: Stop) {
             }
         };
         match event {
-            Ok(Event::Incoming(Packet::ConnAck(_))) if events.mqtt_options.clean_session() => {
+            Ok(Event::Incoming(Packet::ConnAck(_))) if is_kept && events.mqtt_options.clean_session() => {
                 // the session with its poisoned packet is gone; the next connection begins one that is kept
                 events.mqtt_options.set_clean_session(false);
                 events.clean();
@@ -170,14 +189,15 @@ async fn run(subscriber: MqttSubscriber, sink: &dyn Sink, mut stop: Stop) {
             }
             Ok(Event::Incoming(Packet::ConnAck(answer))) => inbox.connected(&answer),
             Ok(Event::Incoming(Packet::SubAck(answer))) => inbox.subscribed(&answer),
+            Ok(Event::Incoming(Packet::UnsubAck(_))) => inbox.unsubscribed(),
             Ok(Event::Incoming(Packet::Publish(publish))) => inbox.arrived(&publish),
             Ok(_) => {}
             Err(error) => {
                 if inbox.lost(&error) {
-                    backoff = Backoff::new();
+                    backoff.reset();
                 }
                 retry_at = Some(Instant::now() + backoff.next());
-                if poison.is_poisoned(&error) {
+                if is_kept && poison.is_poisoned(&error) {
                     inbox.give_up_session(&error);
                     events.mqtt_options.set_clean_session(true);
                     poison.reset();

@@ -1,6 +1,8 @@
 //! A sink that remembers, and sources from the text of a plant file.
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
+pub mod broker;
+
 use domain::{PlantFile, Reason, Sample, Status, Timestamp};
 use drivers::{
     AckToken, Batch, BoxFuture, Context, LinkState, Observation, Sink, Source, SourceError, Stop, StopHandle, Stopped,
@@ -84,8 +86,14 @@ impl Sink for Recorder {
     }
 }
 
-/// The source that stands in this text; tags T0, T1 … of no unit.
+/// The source that stands in this text; tags T0, T1 … of no unit. It remembers nothing that another test could see.
 pub fn source(tags: usize, text: &str) -> Box<dyn Source> {
+    let nowhere = std::path::Path::new("/nonexistent");
+    source_in(nowhere, tags, text).unwrap()
+}
+
+/// The same, its plant file and database in this folder.
+pub fn source_in(folder: &std::path::Path, tags: usize, text: &str) -> Result<Box<dyn Source>, drivers::SetupError> {
     let tag = |i| format!("[[tag]]\nname = \"T{i}\"\nunit = \"1\"\nmax = 100000.0\n");
     let head = "schema = 1\n[plant]\nname = \"P\"\nturbine = \"T\"\n[store]\npath = \"s\"\n";
     let text = format!(
@@ -96,9 +104,14 @@ pub fn source(tags: usize, text: &str) -> Box<dyn Source> {
     let context = Context {
         tags: plant.tags.clone().into(),
         source_tags: plant.source_tags(&plant.sources[0]),
-        secret: Arc::new(|reference| Ok(reference.to_owned())),
+        secret: Arc::new(|reference| match reference.split_once(':') {
+            Some(("file", path)) => std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}")),
+            _ => Ok(reference.to_owned()),
+        }),
+        folder: folder.to_owned(),
+        database: folder.join("t.sqlite"),
     };
-    drivers::source(&plant.sources[0], &context).unwrap()
+    drivers::source(&plant.sources[0], &context)
 }
 
 /// A source at work.

@@ -11,7 +11,7 @@ mod table;
 pub use address::{Address, Area, DataType, WordOrder};
 pub use source::{
     Device, Framing, LineParser, ModbusLink, ModbusPoint, ModbusSource, MqttSource, MqttTopic, Parity, Polling,
-    SerialField, SerialLine, SerialSource, Source, SourceKind, TopicTag,
+    SerialField, SerialLine, SerialSource, Source, SourceKind, SparkplugMetric, Tls, TopicTag,
 };
 
 use crate::{Tag, TagId, TagName, tag::Origin, unit::Basis};

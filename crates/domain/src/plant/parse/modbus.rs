@@ -3,7 +3,7 @@
 use super::{
     Result, points_csv,
     scale::line,
-    source::{MAX_MILLIS, millis, port},
+    source::{backoff, millis, port},
     tag::unknown_tag,
 };
 use crate::{
@@ -71,27 +71,11 @@ fn beside_name(plant_file: &str, name: &str) -> String {
 }
 
 fn polling(table: &Table<'_>) -> Result<Polling> {
-    let backoff = match table.get("connect_backoff_ms") {
-        None => (500, 5000),
-        Some(value) => {
-            let items = value
-                .items()?
-                .iter()
-                .map(|v| v.integer(1..=MAX_MILLIS))
-                .collect::<Result<Vec<_>>>()?;
-            match items[..] {
-                [first, longest] if first <= longest => (first, longest),
-                _ => {
-                    return Err(value.problem("`connect_backoff_ms` is the first and the longest wait, as [500, 5000]"));
-                }
-            }
-        }
-    };
     Ok(Polling {
         period: millis(table, "poll_ms", 10, 1000)?,
         timeout: millis(table, "timeout_ms", 10, 1000)?,
         retries: table.integer_or("retries", 0..=10, 1)? as u32,
-        connect_backoff: (Duration::from_millis(backoff.0), Duration::from_millis(backoff.1)),
+        connect_backoff: backoff(table, [500, 5000])?,
         max_registers: table.integer_or("max_registers", 1..=125, 125)? as u16,
         max_gap: table.integer_or("max_gap", 0..=124, 0)? as u16,
         pause_after_connect: millis(table, "pause_after_connect_ms", 0, 0)?,

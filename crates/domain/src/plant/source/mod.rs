@@ -4,11 +4,13 @@ mod modbus;
 mod mqtt;
 mod port;
 mod serial;
+mod tls;
 
 pub use modbus::{ModbusLink, ModbusPoint, ModbusSource, Polling};
-pub use mqtt::{MqttSource, MqttTopic, TopicTag};
+pub use mqtt::{MqttSource, MqttTopic, SparkplugMetric, TopicTag};
 pub use port::{Device, Parity, SerialLine};
 pub use serial::{Framing, LineParser, SerialField, SerialSource};
+pub use tls::Tls;
 
 use super::Place;
 use crate::TagId;
@@ -54,7 +56,10 @@ impl Source {
         let mut tags: Vec<TagId> = match &self.kind {
             SourceKind::Modbus(m) => m.points.iter().map(|p| p.tag).collect(),
             SourceKind::Serial(s) => s.fields.iter().map(|f| f.tag).collect(),
-            SourceKind::Mqtt(m) => m.topics.iter().filter_map(|t| t.tag.fixed()).collect(),
+            SourceKind::Mqtt(m) => {
+                let topics = m.topics.iter().filter_map(|t| t.tag.fixed());
+                topics.chain(m.metrics.iter().map(|m| m.tag)).collect()
+            }
         };
         tags.sort_unstable();
         tags.dedup();

@@ -17,6 +17,7 @@ pub use api::{
     SourceError, Stop, StopHandle, Stopped, now,
 };
 pub use modbus::{codec, plan};
+pub use mqtt::sparkplug;
 
 use domain::plant::{self, SourceKind};
 

@@ -11,7 +11,7 @@ mod common;
 use common::{
     Running,
     broker::{Broker, connected, source_of as source_text, subscribed},
-    free_port, source,
+    free_port, source, source_in,
 };
 use domain::{Reason, Status};
 use drivers::{LinkState, SourceError};
@@ -215,4 +215,155 @@ async fn a_check_does_not_disturb_the_session_at_work() {
         "{:?}",
         sink.read(|r| r.errors.clone())
     );
+}
+
+fn settings(port: u16, client: &str, qos: u8, topics: &str) -> String {
+    format!(
+        "kind = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {port}\nclient_id = \"{client}\"\nqos = {qos}\n\
+         connect_backoff_ms = [20, 200]\n{topics}"
+    )
+}
+
+const WILD: &str =
+    "[[source.topic]]\ntopic = \"plant/+/gt1/{tag}/#\"\n[[source.topic]]\ntopic = \"+/co/#\"\ntag = \"T1\"\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wildcards_take_what_is_a_tag_and_tell_the_rest_once() {
+    let broker = Broker::new();
+    let mut publisher = broker.publisher().await;
+    let running = Running::start(source(2, &settings(broker.port, "test", 1, WILD)));
+    running
+        .until("subscribed", |_| broker.log().contains("Sending SUBACK to test"))
+        .await;
+    for (topic, payload) in [
+        ("plant/a/gt1/T0", "1"),
+        ("plant/b/gt1/T0/raw/x", "2"),
+        ("plant/a/gt1/VIB7", "3"),
+        ("plant/a/gt1/VIB7", "4"),
+        ("plant/a/gt1/VIB8", "5"),
+        ("plant/a/gt1/VIB7/raw", "6"),
+        ("stack/co", "7"),
+        ("stack/co/1h", "8"),
+    ] {
+        publisher.publish(topic, false, payload.as_bytes()).await;
+    }
+    running.until("the last", |s| s.values(1) == [7.0, 8.0]).await;
+    let sink = running.stop().await;
+    assert_eq!(sink.values(0), [1.0, 2.0]);
+    let errors = sink.read(|r| r.errors.clone());
+    assert!(
+        errors.len() == 2 && errors[0].to_string().contains("VIB7"),
+        "{errors:?}"
+    );
+    let repeated = |o: &&drivers::Observation| matches!(o, drivers::Observation::Repeated(1));
+    assert_eq!(sink.read(|r| r.observations.iter().filter(repeated).count()), 2);
+}
+
+/// influxdata/telegraf #9703: with a persistent session, a topic that was removed went on being delivered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_left_the_plant_file_is_unsubscribed() {
+    let broker = Broker::new();
+    let mut publisher = broker.publisher().await;
+    let topic = |name: &str, tag| format!("[[source.topic]]\ntopic = \"{name}\"\ntag = \"T{tag}\"\n");
+    let start =
+        |topics: &str| Running::start(source_in(&broker.folder, 2, &settings(broker.port, "test", 1, topics)).unwrap());
+    let running = start(&(topic("a", 0) + &topic("b", 1)));
+    running
+        .until("subscribed", |_| broker.log().contains("Sending SUBACK to test"))
+        .await;
+    running.stop().await;
+    let running = start(&topic("b", 1));
+    running
+        .until("unsubscribed", |_| {
+            broker.log().contains("Received UNSUBSCRIBE from test")
+        })
+        .await;
+    publisher.publish("a", false, b"1").await;
+    publisher.publish("b", false, b"2").await;
+    running.until("the other", |s| s.values(1) == [2.0]).await;
+    let sink = running.stop().await;
+    assert!(
+        sink.of(0).is_empty() && sink.read(|r| r.errors.is_empty()),
+        "{:?}",
+        sink.read(|r| r.errors.clone())
+    );
+    // known to be gone: the third run says nothing to the broker
+    let unsubscribed = || broker.log().matches("Received UNSUBSCRIBE from test").count();
+    let running = start(&topic("b", 1));
+    connected(&running).await;
+    publisher.publish("b", false, b"3").await;
+    running.until("the next", |s| s.values(1) == [3.0]).await;
+    running.stop().await;
+    assert_eq!(unsubscribed(), 1);
+}
+
+/// influxdata/telegraf #797: a client id of its own for each connection made the persistent session useless.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_id_is_the_plant_file_s_and_what_came_while_away_is_delivered() {
+    let broker = Broker::new();
+    let mut publisher = broker.publisher().await;
+    for round in 0..3 {
+        let running = Running::start(source(2, &settings(broker.port, "gt1-desk", 1, WILD)));
+        running
+            .until("what came while away", |s| s.values(0).len() == usize::from(round > 0))
+            .await;
+        running
+            .until("subscribed", |_| broker.log().contains("Sending SUBACK to gt1-desk"))
+            .await;
+        running.stop().await;
+        publisher.publish("plant/a/gt1/T0", false, b"1").await;
+    }
+    assert!(broker.log().contains("as gt1-desk (p2, c0"), "{}", broker.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_programs_with_one_client_id_are_told_to_be() {
+    let broker = Broker::new();
+    let text = settings(broker.port, "gt1-desk", 1, WILD);
+    let (first, second) = (Running::start(source(2, &text)), Running::start(source(2, &text)));
+    let is_told = |e: &SourceError| {
+        e.to_string().contains("another program is connected as \"gt1-desk\"") && e.to_string().contains("of its own")
+    };
+    first.until("told", |s| s.read(|r| r.errors.iter().any(is_told))).await;
+    second.stop().await;
+    first
+        .until("alone again", |s| {
+            s.read(|r| r.states.last() == Some(&LinkState::Connected))
+        })
+        .await;
+    first.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quality_of_service_2_is_acknowledged_after_the_commit_too() {
+    let broker = Broker::new();
+    let mut publisher = broker.publisher().await;
+    let text = settings(broker.port, "test", 2, WILD);
+    let running = Running::start_without_commits(source(2, &text));
+    running
+        .until("subscribed", |_| broker.log().contains("Sending SUBACK to test"))
+        .await;
+    for i in 0..30 {
+        publisher
+            .publish_twice_safe("plant/a/gt1/T0", i.to_string().as_bytes())
+            .await;
+    }
+    // mosquitto has twenty in flight: nothing has been acknowledged
+    running.until("twenty", |s| s.values(0).len() == 20).await;
+    assert!(!broker.log().contains("Received PUBREC from test"));
+    running.kill().await;
+    let running = Running::start(source(2, &text));
+    running.until("all again", |s| s.values(0).len() == 30).await;
+    assert_eq!(running.sink.values(0), (0..30).map(f64::from).collect::<Vec<_>>());
+    running
+        .until("both halves", |_| {
+            broker.log().matches("Received PUBCOMP from test").count() == 30
+        })
+        .await;
+    running.stop().await;
+    let running = Running::start(source(2, &text));
+    connected(&running).await;
+    publisher.publish_twice_safe("plant/a/gt1/T0", b"99").await;
+    running.until("the new one", |s| s.values(0).contains(&99.0)).await;
+    assert_eq!(running.stop().await.values(0), [99.0]);
 }

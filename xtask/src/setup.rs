@@ -29,7 +29,7 @@ const PEERS: &[&str] = &[
     "python3-venv",      // keeps its packages apart from the system's
     "xvfb",              // a display for the test of the windows
 ];
-const PYTHON_PACKAGES: &[&str] = &["pymodbus[serial]>=3.16,<3.17"];
+const PYTHON_PACKAGES: &[&str] = &["pymodbus[serial]>=3.16,<3.17", "pysparkplug==0.6.1"];
 
 /// What the desktop program is built with. False where it cannot be had.
 pub fn desktop() -> Result<bool> {

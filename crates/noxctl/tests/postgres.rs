@@ -192,8 +192,8 @@ fn every_reading_arrives_once() {
 /// A certificate for this name, valid for so many days from now, signed by `ca.pem`.
 fn certificate(folder: &Path, name: &str, san: &str, days: &str) {
     let script = format!(
-        "set -e; cd '{}'; [ -f ca.pem ] || openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 99; \
-         openssl req -new -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}; \
+        "set -e; cd '{}'; [ -f ca.pem ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 99; \
+         openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}; \
          printf 'subjectAltName={san}' > {name}.ext; \
          openssl x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days {days} -extfile {name}.ext; \
          chmod 600 {name}.key; [ $(id -u) != 0 ] || chown postgres {name}.key",

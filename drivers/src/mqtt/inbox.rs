@@ -7,6 +7,7 @@ use super::{
     payload,
     route::{self, Stranger, Told},
     session::{self, Acks, TakeoverWatch},
+    sparkplug::{Heard, Nodes, Topic, wire},
 };
 use crate::{
     api::{AckToken, Batch, LinkState, Observation, Sink, SourceError, now},
@@ -64,6 +65,7 @@ pub struct Inbox<'a> {
     inflight: Inflight,
     memory: Memory,
     strangers: Told,
+    nodes: Nodes,
     takeovers: TakeoverWatch,
     received_bytes: u64,
     /// Commits that were heard of.
@@ -103,6 +105,7 @@ impl<'a> Inbox<'a> {
             inflight: Inflight::default(),
             memory,
             strangers: Told::default(),
+            nodes: Nodes::default(),
             takeovers: TakeoverWatch::default(),
             received_bytes: 0,
             acks: Arc::default(),
@@ -122,6 +125,7 @@ impl<'a> Inbox<'a> {
     /// The broker accepted the connection.
     pub fn connected(&mut self, answer: &ConnAck) {
         self.inflight.connected(answer.session_present);
+        self.nodes.connected(answer.session_present);
         self.delayed.clear();
         self.connected_since = Some(Instant::now());
         self.lost_since = None;
@@ -226,15 +230,21 @@ impl<'a> Inbox<'a> {
     }
 
     fn refuse(&mut self, publish: &Publish, refusal: Refusal) {
-        let message = match refusal {
-            Refusal::Rejected(message) => Some(message),
-            Refusal::Stranger(stranger) => self.strangers.message(stranger),
-        };
-        match message {
-            Some(message) => self.sink.error(SourceError::RejectedMessage {
-                topic: String::from_utf8_lossy(&publish.topic).into_owned(),
-                message,
-            }),
+        let topic = String::from_utf8_lossy(&publish.topic);
+        match refusal {
+            Refusal::Rejected(message) => self.reject(&topic, message),
+            Refusal::Stranger(stranger) => self.tell_once(&topic, stranger),
+        }
+    }
+
+    fn reject(&self, topic: &str, message: String) {
+        let topic = topic.to_owned();
+        self.sink.error(SourceError::RejectedMessage { topic, message });
+    }
+
+    fn tell_once(&mut self, topic: &str, stranger: Stranger) {
+        match self.strangers.message(stranger) {
+            Some(message) => self.reject(topic, message),
             None => self.sink.observe(Observation::Repeated(1)),
         }
     }
@@ -245,6 +255,13 @@ impl<'a> Inbox<'a> {
         let topic = std::str::from_utf8(&publish.topic).map_err(|_| rejected("the topic is no text"))?;
         if topic == REJECTED {
             return Err(rejected(&String::from_utf8_lossy(&publish.payload)));
+        }
+        if !self.settings.sparkplug.is_empty()
+            && let Some(place) = Topic::parse(topic)
+        {
+            let decoded = wire::decode(&publish.payload).map_err(|e| rejected(&e.to_string()))?;
+            let heard = self.nodes.heard(&self.settings.metrics, &place, &decoded);
+            return Ok(self.sparkplug(topic, heard));
         }
         let (settings, tag) =
             route::route(&self.settings, &self.sampler, &self.tags, topic).map_err(Refusal::Stranger)?;
@@ -266,6 +283,42 @@ impl<'a> Inbox<'a> {
             samples: vec![sample],
         };
         Ok((vec![frame], message.time.is_some()))
+    }
+
+    /// Readings of one time are one frame. Deaths are without a value.
+    fn sparkplug(&mut self, topic: &str, heard: Heard) -> (Vec<Frame>, bool) {
+        for (subject, message) in heard.problems {
+            self.tell_once(topic, Stranger::new(subject, message));
+        }
+        let now = now();
+        let is_repeatable = heard.dead.is_empty() && heard.readings.iter().all(|r| r.time.is_some());
+        let mut frames: Vec<Frame> = Vec::new();
+        for reading in heard.readings {
+            let time = reading.time.unwrap_or(now);
+            self.last_message.insert(reading.tag, Instant::now());
+            let sample = match reading.value {
+                Some(value) => self.sampler.measured(reading.tag, value, reading.status),
+                None => Sample {
+                    tag: reading.tag,
+                    value: None,
+                    status: reading.status,
+                },
+            };
+            match frames.last_mut() {
+                Some(last) if last.time == time && last.samples.iter().all(|s| s.tag != sample.tag) => {
+                    last.samples.push(sample);
+                }
+                _ => frames.push(Frame {
+                    time,
+                    samples: vec![sample],
+                }),
+            }
+        }
+        let samples = self.sampler.all_missing(&heard.dead, Reason::NoCommunication);
+        if !samples.is_empty() {
+            frames.push(Frame { time: now, samples });
+        }
+        (frames, is_repeatable)
     }
 
     /// How many messages wait for the writer.

@@ -8,6 +8,7 @@ mod memory;
 mod payload;
 mod route;
 mod session;
+pub mod sparkplug;
 mod subscriber;
 
 pub use subscriber::MqttSubscriber;

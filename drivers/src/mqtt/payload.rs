@@ -103,19 +103,22 @@ fn time(value: &Value) -> Result<Timestamp, String> {
     }
 }
 
-/// Words, OPC DA and Ignition codes (192, 64, 0 …), OPC UA status words (0x4000_0000 …). What is not known is never
-/// good.
+/// OPC DA and Ignition codes (192, 64, 0 …), OPC UA status words (0x4000_0000 …). What is not known is never good.
+pub fn status_of_code(code: i64) -> Status {
+    match code {
+        192..=255 => Status::Good,
+        64..=127 | 256..=511 => Status::Uncertain(Reason::DeviceStatus),
+        ..=191 | 512..=1023 => Status::Bad(Reason::DeviceStatus),
+        0x1_0000..=0x3fff_ffff => Status::Good,
+        0x8000_0000.. => Status::Bad(Reason::DeviceStatus),
+        _ => Status::Uncertain(Reason::DeviceStatus),
+    }
+}
+
+/// Words or codes.
 fn status(value: &Value) -> Result<Status, String> {
     let uncertain = Status::Uncertain(Reason::DeviceStatus);
     let bad = Status::Bad(Reason::DeviceStatus);
-    let of_code = |code: i64| match code {
-        192..=255 => Status::Good,
-        64..=127 | 256..=511 => uncertain,
-        ..=191 | 512..=1023 => bad,
-        0x1_0000..=0x3fff_ffff => Status::Good,
-        0x8000_0000.. => bad,
-        _ => uncertain,
-    };
     Ok(match value {
         Value::Null => Status::Good,
         Value::Bool(is_good) => {
@@ -126,14 +129,14 @@ fn status(value: &Value) -> Result<Status, String> {
             }
         }
         Value::Number(number) => match number.as_i64() {
-            Some(code) => of_code(code),
+            Some(code) => status_of_code(code),
             None => return Err(format!("no quality: {number}")),
         },
         Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
             "good" => Status::Good,
             "uncertain" => uncertain,
             "bad" => bad,
-            other => other.parse().map_or(uncertain, of_code),
+            other => other.parse().map_or(uncertain, status_of_code),
         },
         other => return Err(format!("no quality: {}", shown(&other.to_string()))),
     })

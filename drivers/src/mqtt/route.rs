@@ -52,6 +52,13 @@ pub fn route<'s>(
 #[derive(Default)]
 pub struct Told(HashSet<String>);
 
+impl Stranger {
+    /// A stranger of this name.
+    pub fn new(subject: String, message: String) -> Self {
+        Self { subject, message }
+    }
+}
+
 impl Told {
     /// What to tell of this stranger: nothing when it has been told, or when too many have.
     pub fn message(&mut self, stranger: Stranger) -> Option<String> {

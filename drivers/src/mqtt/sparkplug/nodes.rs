@@ -1,0 +1,447 @@
+//! What is known of edge nodes and devices: alive or dead, their aliases, the sequence of their messages.
+//!
+//! An alias means what the last birth certificate said, and nothing where none has been heard: a number never goes to a
+//! tag by guess. What is kept is bounded, whatever is published.
+
+use super::{
+    topic::{Kind, Topic},
+    wire::{Metric, Number, Payload},
+};
+use crate::mqtt::payload;
+use domain::{Reason, Status, TagId, Timestamp, plant::SparkplugMetric};
+use std::collections::{BTreeSet, HashMap};
+
+/// Most edge nodes, devices of one, and aliases of one that are remembered.
+const MOST: usize = 1000;
+
+/// One value of a message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// Whose.
+    pub tag: TagId,
+    /// In the tag's unit; none where the device says that it has none.
+    pub value: Option<f64>,
+    /// As the device sees it.
+    pub status: Status,
+    /// Its own time, or the payload's.
+    pub time: Option<Timestamp>,
+}
+
+/// What a message says.
+#[derive(Debug, Default, PartialEq)]
+pub struct Heard {
+    /// Values, in order.
+    pub readings: Vec<Reading>,
+    /// Tags whose device is gone.
+    pub dead: Vec<TagId>,
+    /// What is wrong: the subject, told once, and the words.
+    pub problems: Vec<(String, String)>,
+}
+
+#[derive(Default)]
+struct Node {
+    birth_number: Option<u64>,
+    seq: Option<u8>,
+    devices: HashMap<String, Device>,
+}
+
+#[derive(Default)]
+struct Device {
+    is_born: bool,
+    /// Of the metrics that are wanted: their place in the plant file, and their type.
+    aliases: HashMap<u64, (usize, Option<u64>)>,
+    tags: BTreeSet<TagId>,
+}
+
+/// The record of one source.
+#[derive(Default)]
+pub struct Nodes(HashMap<String, Node>);
+
+impl Nodes {
+    /// A new connection. Where the broker kept no session, deaths may have been missed, and births with new aliases.
+    pub fn connected(&mut self, is_session_kept: bool) {
+        for node in self.0.values_mut() {
+            node.seq = None;
+            if !is_session_kept {
+                node.devices.values_mut().for_each(Device::forget_birth);
+            }
+        }
+    }
+
+    /// A message of an edge node or device.
+    pub fn heard(&mut self, wanted: &[SparkplugMetric], topic: &Topic<'_>, payload: &Payload<'_>) -> Heard {
+        let mut heard = Heard::default();
+        if topic.kind == Kind::Other {
+            return heard;
+        }
+        let name = format!("{}/{}", topic.group, topic.edge);
+        if self.0.len() >= MOST && !self.0.contains_key(&name) {
+            heard.problem("nodes", format!("more than {MOST} edge nodes; {name} is left out"));
+            return heard;
+        }
+        let node = self.0.entry(name.clone()).or_default();
+        match (topic.kind, topic.device) {
+            (Kind::Death, "") => node.died(wanted, topic, payload, &mut heard),
+            (Kind::Death, device) => {
+                node.in_sequence(&name, payload, &mut heard);
+                if let Some(device) = node.devices.get_mut(device) {
+                    device.forget_birth();
+                    heard.dead.extend(&device.tags);
+                }
+            }
+            (kind, device) => {
+                if kind == Kind::Birth && device.is_empty() {
+                    node.born(payload);
+                } else {
+                    node.in_sequence(&name, payload, &mut heard);
+                }
+                if node.devices.len() >= MOST && !node.devices.contains_key(device) {
+                    heard.problem(
+                        "devices",
+                        format!("more than {MOST} devices of {name}; {device:?} is left out"),
+                    );
+                    return heard;
+                }
+                let device = node.devices.entry(device.to_owned()).or_default();
+                if kind == Kind::Birth {
+                    device.born(wanted, topic, payload);
+                }
+                device.data(wanted, topic, payload, &mut heard);
+            }
+        }
+        heard
+    }
+}
+
+impl Heard {
+    fn problem(&mut self, subject: impl Into<String>, message: String) {
+        self.problems.push((subject.into(), message));
+    }
+}
+
+impl Node {
+    fn born(&mut self, payload: &Payload<'_>) {
+        self.birth_number = payload.birth_number();
+        self.seq = payload.seq.map(|seq| seq as u8);
+        // its devices come with births of their own
+        self.devices.values_mut().for_each(Device::forget_birth);
+    }
+
+    /// A death certificate is the will of one connection; one of an older connection may come after the new birth.
+    fn died(&mut self, wanted: &[SparkplugMetric], topic: &Topic<'_>, payload: &Payload<'_>, heard: &mut Heard) {
+        let number = payload.birth_number();
+        if self.birth_number.is_some() && number.is_some() && self.birth_number != number {
+            tracing::info!(
+                "a death certificate of an older connection of {}/{} is ignored",
+                topic.group,
+                topic.edge
+            );
+            return;
+        }
+        self.seq = None;
+        let named = wanted
+            .iter()
+            .filter(|m| m.edge.as_deref() == Some(topic.edge))
+            .map(|m| m.tag);
+        let mut dead: BTreeSet<TagId> = named.collect();
+        for device in self.devices.values_mut() {
+            device.forget_birth();
+            dead.extend(&device.tags);
+        }
+        heard.dead.extend(dead);
+    }
+
+    /// The messages of an edge node and its devices are numbered together.
+    fn in_sequence(&mut self, name: &str, payload: &Payload<'_>, heard: &mut Heard) {
+        let Some(seq) = payload.seq else { return };
+        let seq = seq as u8;
+        if let Some(last) = self.seq.replace(seq)
+            && seq != last.wrapping_add(1)
+        {
+            let missed = seq.wrapping_sub(last.wrapping_add(1));
+            let message = format!(
+                "{name}: {missed} message(s) are missing before number {seq}; if values stay away, ask the edge node for a \
+                 new birth certificate (this program does not write)"
+            );
+            heard.problem(format!("seq {name} {:?}", self.birth_number), message);
+        }
+    }
+}
+
+impl Device {
+    fn forget_birth(&mut self) {
+        self.is_born = false;
+        self.aliases.clear();
+    }
+
+    fn born(&mut self, wanted: &[SparkplugMetric], topic: &Topic<'_>, payload: &Payload<'_>) {
+        self.forget_birth();
+        self.is_born = true;
+        for metric in payload.metrics() {
+            if let (Some(alias), Some(name)) = (metric.alias, metric.name)
+                && let Some(place) = place(wanted, topic, name)
+                && self.aliases.len() < MOST
+            {
+                self.aliases.insert(alias, (place, metric.datatype));
+            }
+        }
+    }
+
+    fn data(&mut self, wanted: &[SparkplugMetric], topic: &Topic<'_>, payload: &Payload<'_>, heard: &mut Heard) {
+        for metric in payload.metrics() {
+            match self.find(wanted, topic, &metric) {
+                Ok(None) => {}
+                Ok(Some((place, datatype))) => {
+                    let metric = Metric { datatype, ..metric };
+                    match reading(&wanted[place], &metric, payload) {
+                        Ok(reading) => {
+                            self.tags.insert(reading.tag);
+                            heard.readings.push(reading);
+                        }
+                        Err(message) => {
+                            let name = &wanted[place].name;
+                            heard.problem(format!("metric {name}"), format!("metric {name:?} {message}"));
+                        }
+                    }
+                }
+                Err(message) => {
+                    let place = format!("{}/{}/{}", topic.group, topic.edge, topic.device);
+                    heard.problem(format!("{place} {message}"), format!("{place}: {message}"));
+                }
+            }
+        }
+    }
+
+    /// The place of a metric in the plant file, and its type; none where it is not wanted.
+    fn find(
+        &self,
+        wanted: &[SparkplugMetric],
+        topic: &Topic<'_>,
+        metric: &Metric<'_>,
+    ) -> Result<Option<(usize, Option<u64>)>, &'static str> {
+        match (metric.name, metric.alias) {
+            (Some(name), _) => Ok(place(wanted, topic, name).map(|place| (place, metric.datatype))),
+            (None, Some(_)) if !self.is_born => {
+                Err("data by aliases, and no birth certificate has been heard yet: waits for the next one")
+            }
+            (None, Some(alias)) => match self.aliases.get(&alias) {
+                Some((_, born)) if metric.datatype.is_some() && born.is_some() && metric.datatype != *born => {
+                    Err("an alias has another type than in the birth certificate: its value is not taken")
+                }
+                found => Ok(found.map(|(place, born)| (*place, metric.datatype.or(*born)))),
+            },
+            (None, None) => Err("a metric without name and alias"),
+        }
+    }
+}
+
+fn place(wanted: &[SparkplugMetric], topic: &Topic<'_>, name: &str) -> Option<usize> {
+    let is_it = |filter: &Option<String>, value: &str| filter.as_deref().is_none_or(|f| f == value);
+    wanted
+        .iter()
+        .position(|m| m.name == name && is_it(&m.edge, topic.edge) && is_it(&m.device, topic.device))
+}
+
+fn reading(wanted: &SparkplugMetric, metric: &Metric<'_>, payload: &Payload<'_>) -> Result<Reading, &'static str> {
+    let time = match metric.timestamp.or(payload.timestamp) {
+        None if metric.is_historical => return Err("is of earlier and has no time"),
+        None => None,
+        Some(millis) => {
+            let micros = i64::try_from(millis).ok().and_then(|m| m.checked_mul(1000));
+            Some(
+                micros
+                    .and_then(Timestamp::checked_from_micros)
+                    .ok_or("has a time that is none")?,
+            )
+        }
+    };
+    let device_status = Status::Bad(Reason::DeviceStatus);
+    let status = match metric.quality {
+        None => Status::Good,
+        Some(500) => Status::Bad(Reason::Stale),
+        Some(code) => payload::status_of_code(code),
+    };
+    let (value, status) = match metric.value {
+        Number::Null => (None, status.worst(device_status)),
+        Number::Value(value) => (Some(value * wanted.factor + wanted.offset), status),
+        Number::NoNumber => return Err("is no number"),
+    };
+    Ok(Reading {
+        tag: wanted.tag,
+        value,
+        status,
+        time,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::wire::{
+            decode,
+            tests::{bytes, double, int},
+        },
+        *,
+    };
+
+    fn wanted() -> Vec<SparkplugMetric> {
+        let metric = |name: &str, tag| SparkplugMetric {
+            name: name.into(),
+            edge: None,
+            device: None,
+            tag: TagId(tag),
+            factor: 1.0,
+            offset: 0.0,
+        };
+        vec![metric("NOx", 0), metric("CO", 1)]
+    }
+
+    fn metric(parts: &[Vec<u8>]) -> Vec<u8> {
+        bytes(2, &parts.concat())
+    }
+
+    fn birth_number(number: u64) -> Vec<u8> {
+        metric(&[bytes(1, b"bdSeq"), int(4, 8), int(11, number)])
+    }
+
+    fn nox(alias: u64, value: f64) -> Vec<u8> {
+        metric(&[bytes(1, b"NOx"), int(2, alias), int(4, 10), double(13, value)])
+    }
+
+    fn by_alias(alias: u64, value: f64) -> Vec<u8> {
+        metric(&[int(2, alias), double(13, value)])
+    }
+
+    fn hear(nodes: &mut Nodes, topic: &str, parts: &[Vec<u8>]) -> Heard {
+        let all = parts.concat();
+        nodes.heard(&wanted(), &Topic::parse(topic).unwrap(), &decode(&all).unwrap())
+    }
+
+    fn values(heard: &Heard) -> Vec<(u32, Option<f64>)> {
+        heard.readings.iter().map(|r| (r.tag.0, r.value)).collect()
+    }
+
+    const NODE: &str = "spBv1.0/G/NBIRTH/e";
+    const BORN: &str = "spBv1.0/G/DBIRTH/e/d";
+    const DATA: &str = "spBv1.0/G/DDATA/e/d";
+
+    #[test]
+    fn an_alias_means_what_the_birth_said_and_nothing_before() {
+        let mut nodes = Nodes::default();
+        let early = hear(&mut nodes, DATA, &[by_alias(5, 1.0)]);
+        assert!(early.readings.is_empty() && early.problems[0].1.contains("birth certificate"));
+        hear(&mut nodes, NODE, &[int(3, 0), birth_number(1)]);
+        let born = hear(&mut nodes, BORN, &[int(3, 1), nox(5, 2.0)]);
+        assert_eq!(values(&born), [(0, Some(2.0))]);
+        let data = hear(&mut nodes, DATA, &[int(3, 2), by_alias(5, 3.0), by_alias(6, 9.0)]);
+        assert_eq!((values(&data), data.problems), (vec![(0, Some(3.0))], vec![]));
+        // of another type: the aliases have changed unheard
+        let other = hear(
+            &mut nodes,
+            DATA,
+            &[int(3, 3), metric(&[int(2, 5), int(4, 3), int(10, 4)])],
+        );
+        assert!(other.readings.is_empty() && other.problems.len() == 1);
+        // a new birth of the node: the device has to be born again
+        hear(&mut nodes, NODE, &[int(3, 0), birth_number(2)]);
+        assert!(
+            hear(&mut nodes, DATA, &[int(3, 1), by_alias(5, 3.0)])
+                .readings
+                .is_empty()
+        );
+        // by name, no birth is needed
+        assert_eq!(
+            values(&hear(&mut nodes, DATA, &[int(3, 2), nox(5, 4.0)])),
+            [(0, Some(4.0))]
+        );
+    }
+
+    #[test]
+    fn a_death_takes_all_tags_of_the_node_and_a_stale_one_none() {
+        let mut nodes = Nodes::default();
+        hear(&mut nodes, NODE, &[int(3, 0), birth_number(7)]);
+        hear(&mut nodes, BORN, &[int(3, 1), nox(5, 2.0)]);
+        let stale = hear(&mut nodes, "spBv1.0/G/NDEATH/e", &[birth_number(6)]);
+        assert_eq!(stale, Heard::default());
+        assert_eq!(
+            hear(&mut nodes, "spBv1.0/G/NDEATH/e", &[birth_number(7)]).dead,
+            [TagId(0)]
+        );
+        assert!(hear(&mut nodes, DATA, &[by_alias(5, 3.0)]).readings.is_empty());
+        hear(&mut nodes, NODE, &[int(3, 0), birth_number(8)]);
+        hear(&mut nodes, BORN, &[int(3, 1), nox(5, 2.0)]);
+        assert_eq!(hear(&mut nodes, "spBv1.0/G/DDEATH/e/d", &[int(3, 2)]).dead, [TagId(0)]);
+    }
+
+    #[test]
+    fn gaps_in_the_sequence_are_noticed() {
+        let mut nodes = Nodes::default();
+        hear(&mut nodes, NODE, &[int(3, 254), birth_number(1)]);
+        for seq in [255, 0, 1] {
+            assert!(
+                hear(&mut nodes, BORN, &[int(3, seq), nox(5, 1.0)]).problems.is_empty(),
+                "{seq}"
+            );
+        }
+        let gap = hear(&mut nodes, DATA, &[int(3, 5), by_alias(5, 1.0)]);
+        assert!(gap.problems[0].1.contains("3 message(s)") && gap.readings.len() == 1);
+        nodes.connected(true);
+        assert!(
+            hear(&mut nodes, DATA, &[int(3, 77), by_alias(5, 1.0)])
+                .problems
+                .is_empty(),
+            "known to be missing"
+        );
+        nodes.connected(false);
+        assert!(
+            hear(&mut nodes, DATA, &[int(3, 78), by_alias(5, 1.0)])
+                .readings
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn quality_null_and_history_are_the_device_s_own() {
+        let mut nodes = Nodes::default();
+        let quality = |code| {
+            bytes(
+                9,
+                &[bytes(1, b"Quality"), bytes(2, &[int(1, 3), int(3, code)].concat())].concat(),
+            )
+        };
+        let with = |more: &[Vec<u8>]| {
+            let mut parts = vec![bytes(1, b"CO"), int(4, 10), double(13, 1.0)];
+            parts.extend_from_slice(more);
+            metric(&parts)
+        };
+        for (code, status) in [
+            (192, Status::Good),
+            (500, Status::Bad(Reason::Stale)),
+            (0, Status::Bad(Reason::DeviceStatus)),
+            (64, Status::Uncertain(Reason::DeviceStatus)),
+        ] {
+            let heard = hear(&mut nodes, DATA, &[int(1, 5000), with(&[quality(code)])]);
+            assert_eq!(
+                (heard.readings[0].value, heard.readings[0].status),
+                (Some(1.0), status),
+                "{code}"
+            );
+            assert_eq!(heard.readings[0].time, Some(Timestamp::from_micros(5_000_000)));
+        }
+        let null = hear(&mut nodes, DATA, &[metric(&[bytes(1, b"CO"), int(7, 1)])]);
+        assert_eq!(
+            (null.readings[0].value, null.readings[0].status),
+            (None, Status::Bad(Reason::DeviceStatus))
+        );
+        let history = hear(&mut nodes, DATA, &[int(1, 9000), with(&[int(3, 1000), int(5, 1)])]);
+        assert_eq!(history.readings[0].time, Some(Timestamp::from_micros(1_000_000)));
+        let ageless = hear(&mut nodes, DATA, &[with(&[int(5, 1)])]);
+        assert!(ageless.readings.is_empty() && ageless.problems[0].1.contains("no time"));
+        let text = hear(
+            &mut nodes,
+            DATA,
+            &[metric(&[bytes(1, b"CO"), int(4, 12), bytes(15, b"on")])],
+        );
+        assert!(text.problems[0].1.contains("no number"));
+    }
+}

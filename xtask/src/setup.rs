@@ -57,7 +57,7 @@ pub fn wasm() -> Result<()> {
 pub fn python() -> Result<PathBuf> {
     let venv = cache().join("venv");
     let python = venv.join("bin").join("python");
-    if !succeeds(&python.to_string_lossy(), &["-c", "import pymodbus, serial"]) {
+    if !succeeds(&python.to_string_lossy(), &["-c", "import pymodbus, serial, pysparkplug"]) {
         // the system's own Python: another may lack the modules that Debian splits off
         let system = if succeeds("/usr/bin/python3", &["-c", "import ensurepip"]) {
             "/usr/bin/python3"

@@ -391,6 +391,10 @@ pub struct Turbine {
     /// End after so many seconds.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub seconds: Option<f64>,
+    /// What is wrong with it, once for each fault: stuck=TAG, drift=TAG:PER_HOUR (its own clock), late=MS,
+    /// exceptions=PERCENT, silence=EVERY_S:FOR_S.
+    #[arg(long, value_name = "FAULT")]
+    pub fault: Vec<simulator::Fault>,
     /// Print where it can be reached as JSON.
     #[arg(long)]
     pub json: bool,

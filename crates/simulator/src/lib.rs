@@ -7,11 +7,13 @@
 //! The constants of the physics are calibrated on public hourly data of one turbine. No row of data and no trained
 //! model is inside, so a prediction made from these readings is a prediction.
 
+pub mod faults;
 pub mod live;
 pub mod registers;
 pub mod server;
 pub mod turbine;
 
+pub use faults::{Fault, Faults};
 pub use live::{LiveTurbine, Options};
 pub use server::{ModbusRtuServer, ModbusTcpServer};
 pub use turbine::{Snapshot, Turbine};

@@ -5,7 +5,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::turbine::{Snapshot, Turbine};
+use crate::{
+    faults::Faults,
+    turbine::{Snapshot, Turbine},
+};
 
 /// How often the turbine is brought up to the wall clock.
 const TICK: Duration = Duration::from_millis(100);
@@ -64,6 +67,7 @@ impl Drop for Running {
 #[derive(Clone)]
 pub struct LiveTurbine {
     running: Arc<Running>,
+    faults: Faults,
 }
 
 impl LiveTurbine {
@@ -98,12 +102,25 @@ impl LiveTurbine {
                 shared,
                 thread: Some(thread),
             }),
+            faults: Faults::default(),
         })
     }
 
-    /// What the instruments show now. All values belong to one instant.
+    /// The same turbine, seen through a device that has these faults.
+    pub fn with_faults(self, faults: Faults) -> Self {
+        Self { faults, ..self }
+    }
+
+    /// What is wrong with the device that shows it.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// What the instruments show now, faulty ones included. All values belong to one instant.
     pub fn snapshot(&self) -> Snapshot {
-        self.running.shared.lock().snapshot
+        let mut snapshot = self.running.shared.lock().snapshot;
+        self.faults.apply(&mut snapshot);
+        snapshot
     }
 }
 

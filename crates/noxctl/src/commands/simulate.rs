@@ -7,7 +7,7 @@ use crate::{
     signals::Signals,
 };
 use serde_json::json;
-use simulator::{LiveTurbine, ModbusRtuServer, ModbusTcpServer, Options};
+use simulator::{Faults, LiveTurbine, ModbusRtuServer, ModbusTcpServer, Options};
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 pub fn simulate(command: &SimulateCommand) -> Result<ExitCode> {
@@ -36,6 +36,7 @@ fn start(turbine: &Turbine) -> Result<LiveTurbine> {
         seed: turbine.seed,
         speed: turbine.speed,
     })
+    .map(|live| live.with_faults(Faults::new(turbine.fault.iter().copied())))
     .map_err(Failure::work)
 }
 

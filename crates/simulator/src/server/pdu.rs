@@ -34,6 +34,14 @@ pub(super) fn no_such_unit(request: &[u8]) -> Vec<u8> {
     })
 }
 
+/// Exception 4: the device that is to refuse now and then does.
+pub(super) fn device_failure(request: &[u8]) -> Vec<u8> {
+    const SERVER_DEVICE_FAILURE: u8 = 4;
+    request
+        .first()
+        .map_or_else(Vec::new, |function| vec![function | 0x80, SERVER_DEVICE_FAILURE])
+}
+
 fn answer(function: u8, data: &[u8], bank: &RegisterBank) -> Result<Vec<u8>, u8> {
     let payload = match function {
         READ_COILS | READ_DISCRETE_INPUTS => pack_bits(range(&bank.discrete, data, MOST_BITS)?),

@@ -9,10 +9,10 @@ use std::time::Duration;
 use serialport::SerialPort;
 use tracing::{debug, info, warn};
 
+use super::faulty_answer;
 use super::frame::{RtuRequest, rtu_answer, take_rtu_request, whole_rtu_request};
-use super::pdu::respond;
 use crate::live::LiveTurbine;
-use crate::registers::{RegisterBank, UNIT_ID};
+use crate::registers::UNIT_ID;
 
 /// How soon an idle line notices that the server stops.
 const IDLE_POLL: Duration = Duration::from_millis(100);
@@ -138,6 +138,8 @@ fn send(port: &mut impl Write, request: &RtuRequest, turbine: &LiveTurbine) -> i
     if request.unit != UNIT_ID {
         return Ok(());
     }
-    let pdu = respond(&request.pdu, &RegisterBank::from(&turbine.snapshot()));
-    port.write_all(&rtu_answer(UNIT_ID, &pdu))
+    match faulty_answer(&request.pdu, turbine) {
+        Some(pdu) => port.write_all(&rtu_answer(UNIT_ID, &pdu)),
+        None => Ok(()),
+    }
 }

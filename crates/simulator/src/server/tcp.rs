@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
+use super::faulty_answer;
 use super::frame::{TcpRequest, take_tcp_request, tcp_answer};
-use super::pdu::{no_such_unit, respond};
+use super::pdu::no_such_unit;
 use crate::live::LiveTurbine;
-use crate::registers::{RegisterBank, UNIT_ID};
+use crate::registers::UNIT_ID;
 
 const MOST_CONNECTIONS: usize = 32;
 const ACCEPT_POLL: Duration = Duration::from_millis(20);
@@ -130,7 +131,11 @@ fn serve(stream: &mut (impl Read + Write), turbine: &LiveTurbine, stop: &AtomicB
         }
         loop {
             match take_tcp_request(&mut pending) {
-                Ok(Some(request)) => stream.write_all(&tcp_answer(&request, &answer(&request, turbine)))?,
+                Ok(Some(request)) => {
+                    if let Some(pdu) = answer(&request, turbine) {
+                        stream.write_all(&tcp_answer(&request, &pdu))?;
+                    }
+                }
                 Ok(None) => break,
                 Err(_) => return Err(io::Error::new(ErrorKind::InvalidData, "not a Modbus TCP header")),
             }
@@ -139,10 +144,10 @@ fn serve(stream: &mut (impl Read + Write), turbine: &LiveTurbine, stop: &AtomicB
     Ok(())
 }
 
-fn answer(request: &TcpRequest, turbine: &LiveTurbine) -> Vec<u8> {
+fn answer(request: &TcpRequest, turbine: &LiveTurbine) -> Option<Vec<u8>> {
     match request.unit {
-        0 | UNIT_ID | 0xFF => respond(&request.pdu, &RegisterBank::from(&turbine.snapshot())),
-        _ => no_such_unit(&request.pdu),
+        0 | UNIT_ID | 0xFF => faulty_answer(&request.pdu, turbine),
+        _ => Some(no_such_unit(&request.pdu)),
     }
 }
 

@@ -16,6 +16,7 @@ mod weather;
 use ageing::Ageing;
 use instruments::Instruments;
 use load::Programme;
+pub(crate) use random::uniform_of;
 pub use snapshot::Snapshot;
 use unit::Unit;
 use weather::Weather;

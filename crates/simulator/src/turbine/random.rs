@@ -30,6 +30,11 @@ impl Stream {
     }
 }
 
+/// Even between 0 (held) and 1 (never reached), by key: the same for the same key.
+pub(crate) fn uniform_of(key: u64) -> f64 {
+    Stream::new(key, 0).uniform()
+}
+
 /// The finalizer of SplitMix64: spreads every bit of a key over all bits.
 fn mix(key: u64) -> u64 {
     let key = (key ^ (key >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

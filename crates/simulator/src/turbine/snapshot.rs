@@ -47,4 +47,36 @@ impl Snapshot {
             self.nox_mg_m3,
         ]
     }
+
+    /// The value at this place of [`crate::registers::REGISTER_MAP`].
+    pub fn value_mut(&mut self, place: usize) -> Option<&mut f64> {
+        Some(match place {
+            0 => &mut self.ambient_celsius,
+            1 => &mut self.ambient_mbar,
+            2 => &mut self.humidity_percent,
+            3 => &mut self.filter_mbar,
+            4 => &mut self.exhaust_mbar,
+            5 => &mut self.inlet_celsius,
+            6 => &mut self.after_celsius,
+            7 => &mut self.yield_mwh,
+            8 => &mut self.discharge_bar,
+            9 => &mut self.co_mg_m3,
+            10 => &mut self.nox_mg_m3,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::turbine::Turbine;
+
+    #[test]
+    fn places_are_those_of_the_list_of_values() {
+        let mut snapshot = Turbine::new(0).snapshot();
+        for (place, value) in snapshot.values().into_iter().enumerate() {
+            assert_eq!(snapshot.value_mut(place).copied(), Some(value));
+        }
+        assert_eq!(snapshot.value_mut(11), None);
+    }
 }

@@ -5,6 +5,7 @@ pub mod predict;
 pub mod query;
 pub mod run;
 pub mod simulate;
+mod simulate_mqtt;
 pub mod support;
 pub mod train;
 pub mod transfer;

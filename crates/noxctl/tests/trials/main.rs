@@ -11,6 +11,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod r4a_broker;
 
 /// `quick` in the suite, `full` when the trial is made for the record.
 fn scaled<T>(quick: T, full: T) -> T {

@@ -44,21 +44,18 @@ impl Edge {
     pub fn births(&mut self, now: u64, values: &[f64]) -> Vec<Message> {
         self.seq = 0;
         let node = [int(1, now), self.birth_metric(), self.next_seq()].concat();
-        let metrics = REGISTER_MAP.iter().zip(values).zip(1..);
-        let metric = |(((name, ..), value), alias): ((&(&str, u16, &str, &str), &f64), u64)| {
-            bytes(
-                2,
-                &[
-                    bytes(1, name.as_bytes()),
-                    int(2, alias),
-                    int(3, now),
-                    int(4, DOUBLE),
-                    double(13, *value),
-                ]
-                .concat(),
-            )
-        };
-        let device = [int(1, now), metrics.flat_map(metric).collect(), self.next_seq()].concat();
+        let mut device = int(1, now);
+        for (((name, ..), value), alias) in REGISTER_MAP.iter().zip(values).zip(1..) {
+            let parts = [
+                bytes(1, name.as_bytes()),
+                int(2, alias),
+                int(3, now),
+                int(4, DOUBLE),
+                double(13, *value),
+            ];
+            device.extend(bytes(2, &parts.concat()));
+        }
+        device.extend(self.next_seq());
         vec![(self.node("NBIRTH"), node), (self.of_device("DBIRTH"), device)]
     }
 

@@ -1,7 +1,8 @@
 //! What is known of edge nodes and devices: alive or dead, their aliases, the sequence of their messages.
 //!
 //! An alias means what the last birth certificate said, and nothing where none has been heard: a number never goes to a
-//! tag by guess. What is kept is bounded, whatever is published.
+//! tag by guess. Where a birth may have been missed (messages are missing, or we were away: births are not queued), values
+//! by alias are uncertain until the next one. What is kept is bounded, whatever is published.
 
 use super::{
     topic::{Kind, Topic},
@@ -48,6 +49,8 @@ struct Node {
 #[derive(Default)]
 struct Device {
     is_born: bool,
+    /// A later birth may have been missed.
+    is_doubtful: bool,
     /// Of the metrics that are wanted: their place in the plant file, and their type.
     aliases: HashMap<u64, (usize, Option<u64>)>,
     tags: BTreeSet<TagId>,
@@ -58,11 +61,13 @@ struct Device {
 pub struct Nodes(HashMap<String, Node>);
 
 impl Nodes {
-    /// A new connection. Where the broker kept no session, deaths may have been missed, and births with new aliases.
+    /// A new connection. Births may have been missed, and where the broker kept no session, deaths too.
     pub fn connected(&mut self, is_session_kept: bool) {
         for node in self.0.values_mut() {
             node.seq = None;
-            if !is_session_kept {
+            if is_session_kept {
+                node.doubt();
+            } else {
                 node.devices.values_mut().for_each(Device::forget_birth);
             }
         }
@@ -120,6 +125,11 @@ impl Heard {
 }
 
 impl Node {
+    /// A birth may have been missed: what aliases mean is not certain.
+    fn doubt(&mut self) {
+        self.devices.values_mut().for_each(|device| device.is_doubtful = true);
+    }
+
     fn born(&mut self, payload: &Payload<'_>) {
         self.birth_number = payload.birth_number();
         self.seq = payload.seq.map(|seq| seq as u8);
@@ -160,10 +170,11 @@ impl Node {
         {
             let missed = seq.wrapping_sub(last.wrapping_add(1));
             let message = format!(
-                "{name}: {missed} message(s) are missing before number {seq}; if values stay away, ask the edge node for a \
-                 new birth certificate (this program does not write)"
+                "{name}: {missed} message(s) are missing before number {seq}; until its next birth certificate, values \
+                 by alias are uncertain: have it send one (this program does not write)"
             );
             heard.problem(format!("seq {name} {:?}", self.birth_number), message);
+            self.doubt();
         }
     }
 }
@@ -176,7 +187,7 @@ impl Device {
 
     fn born(&mut self, wanted: &[SparkplugMetric], topic: &Topic<'_>, payload: &Payload<'_>) {
         self.forget_birth();
-        self.is_born = true;
+        (self.is_born, self.is_doubtful) = (true, false);
         for metric in payload.metrics() {
             if let (Some(alias), Some(name)) = (metric.alias, metric.name)
                 && let Some(place) = place(wanted, topic, name)
@@ -194,7 +205,10 @@ impl Device {
                 Ok(Some((place, datatype))) => {
                     let metric = Metric { datatype, ..metric };
                     match reading(&wanted[place], &metric, payload) {
-                        Ok(reading) => {
+                        Ok(mut reading) => {
+                            if self.is_doubtful && metric.name.is_none() {
+                                reading.status = reading.status.worst(Status::Uncertain(Reason::LastKnown));
+                            }
                             self.tags.insert(reading.tag);
                             heard.readings.push(reading);
                         }
@@ -384,14 +398,21 @@ mod tests {
             );
         }
         let gap = hear(&mut nodes, DATA, &[int(3, 5), by_alias(5, 1.0)]);
-        assert!(gap.problems[0].1.contains("3 message(s)") && gap.readings.len() == 1);
-        nodes.connected(true);
-        assert!(
-            hear(&mut nodes, DATA, &[int(3, 77), by_alias(5, 1.0)])
-                .problems
-                .is_empty(),
-            "known to be missing"
+        assert!(gap.problems[0].1.contains("3 message(s)"));
+        let status = |heard: Heard| heard.readings[0].status;
+        let uncertain = Status::Uncertain(Reason::LastKnown);
+        assert_eq!(status(gap), uncertain, "one of the three may have been a birth");
+        let named = hear(&mut nodes, DATA, &[int(3, 6), nox(5, 1.0)]);
+        assert_eq!(status(named), Status::Good);
+        hear(&mut nodes, BORN, &[int(3, 7), nox(5, 1.0)]);
+        assert_eq!(
+            status(hear(&mut nodes, DATA, &[int(3, 8), by_alias(5, 1.0)])),
+            Status::Good
         );
+        nodes.connected(true);
+        let after = hear(&mut nodes, DATA, &[int(3, 77), by_alias(5, 1.0)]);
+        assert!(after.problems.is_empty(), "known to be missing");
+        assert_eq!(status(after), uncertain);
         nodes.connected(false);
         assert!(
             hear(&mut nodes, DATA, &[int(3, 78), by_alias(5, 1.0)])

@@ -259,14 +259,14 @@ fn quality(bytes: &[u8]) -> Result<Option<i64>> {
         }
     }
     let Some(place) = place else { return Ok(None) };
-    let values = Fields(bytes).filter_map(|field| match field {
+    let mut values = Fields(bytes).filter_map(|field| match field {
         Ok(Field {
             number: 2,
             value: Value::Bytes(value),
         }) => Some(value),
         _ => None,
     });
-    let Some(value) = values.skip(place).next() else {
+    let Some(value) = values.nth(place) else {
         return Ok(None);
     };
     for field in Fields(value) {

@@ -7,7 +7,7 @@
 
 mod api;
 mod modbus;
-mod mqtt;
+pub mod mqtt;
 mod sample;
 mod serial;
 pub mod tls;
@@ -17,7 +17,6 @@ pub use api::{
     SourceError, Stop, StopHandle, Stopped, now,
 };
 pub use modbus::{codec, plan};
-pub use mqtt::sparkplug;
 
 use domain::plant::{self, SourceKind};
 

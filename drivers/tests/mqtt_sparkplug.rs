@@ -132,6 +132,11 @@ async fn who_comes_after_the_birth_takes_names_and_waits_with_aliases() {
     let broker = Broker::new();
     let mut edge = Edge::start(broker.port);
     edge.tell("connect");
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !broker.log().contains("spBv1.0/G/DBIRTH/edge/gt1") {
+        assert!(std::time::Instant::now() < end, "{}", broker.log());
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
     let running = Running::start(source(2, &settings(broker.port)));
     running
         .until("subscribed", |_| broker.log().contains("Sending SUBACK to test"))

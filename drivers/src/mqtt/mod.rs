@@ -1,11 +1,12 @@
-//! Messages of an MQTT broker.
+//! Messages of an MQTT broker. What reads foreign bytes is a pure function of them and public: [`gate`], [`payload`],
+//! [`sparkplug`].
 
 mod connect;
-mod gate;
+pub mod gate;
 mod inbox;
 mod inflight;
 mod memory;
-mod payload;
+pub mod payload;
 mod route;
 mod session;
 pub mod sparkplug;

@@ -116,6 +116,14 @@ fn encryption(settings: &MqttSource) -> &'static str {
     }
 }
 
+/// What does not leave this machine needs no encryption.
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
 /// A batch on its way to the writer.
 type Sending<'a> = BoxFuture<'a, Result<(), Stopped>>;
 
@@ -130,12 +138,9 @@ async fn sent(sending: &mut Option<Sending<'_>>) -> Result<(), Stopped> {
 async fn run(subscriber: MqttSubscriber, sink: &dyn Sink, mut stop: Stop) {
     let settings = subscriber.settings;
     let is_kept = settings.is_session_kept;
-    tracing::info!(
-        broker = settings.host,
-        client_id = settings.client_id,
-        "MQTT {}",
-        encryption(&settings)
-    );
+    if settings.tls.is_none() && !is_this_machine(&settings.host) {
+        tracing::warn!(broker = settings.host, "MQTT {}", encryption(&settings));
+    }
     let (client, mut events) = subscriber.connector.client(&settings.client_id, !is_kept);
     let mut backoff = Backoff::new(settings.backoff);
     let mut inbox = Inbox::new(

@@ -2,9 +2,10 @@
 
 use super::{
     gate::REJECTED,
-    inflight::{Arrival, Delivery, Inflight},
+    inflight::{Arrival, Inflight},
     memory::Memory,
     payload,
+    queue::{Queue, Waiting},
     route::{self, Stranger, Told},
     session::{self, Acks, TakeoverWatch},
     sparkplug::{Heard, Nodes, Topic, wire},
@@ -22,10 +23,6 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Messages gather for so long, to be committed together.
-const GATHER: Duration = Duration::from_millis(5);
-/// Most messages of one batch.
-const MOST_OF_A_BATCH: usize = 500;
 /// A broker that is away for longer is told by readings without a value.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 /// A connection that held for so long was a good one.
@@ -44,13 +41,6 @@ enum Refusal {
     Rejected(String),
     /// Told once.
     Stranger(Stranger),
-}
-
-/// A message on its way to the writer.
-struct Waiting {
-    frames: Vec<Frame>,
-    is_repeatable: bool,
-    delivery: Option<Delivery>,
 }
 
 /// Everything about the messages; the connection itself stays in the loop.
@@ -72,8 +62,8 @@ pub struct Inbox<'a> {
     pub acks: Arc<Acks>,
     /// Acknowledgements for which the client had no room.
     delayed: VecDeque<(u16, rumqttc::QoS)>,
-    waiting: VecDeque<Waiting>,
-    gathering_since: Option<Instant>,
+    /// On their way to the writer.
+    pub queue: Queue,
     /// Deliveries handed to the writer whose commit has not been heard of.
     pub handed_over: usize,
     last_message: HashMap<TagId, Instant>,
@@ -110,8 +100,7 @@ impl<'a> Inbox<'a> {
             received_bytes: 0,
             acks: Arc::default(),
             delayed: VecDeque::new(),
-            waiting: VecDeque::new(),
-            gathering_since: None,
+            queue: Queue::default(),
             handed_over: 0,
             last_message: HashMap::new(),
             started: Instant::now(),
@@ -221,7 +210,7 @@ impl<'a> Inbox<'a> {
         };
         // what is rejected is acknowledged in its turn, or the broker would keep it for ever
         if !frames.is_empty() || delivery.is_some() {
-            self.enqueue(Waiting {
+            self.queue.push(Waiting {
                 frames,
                 is_repeatable,
                 delivery,
@@ -321,40 +310,9 @@ impl<'a> Inbox<'a> {
         (frames, is_repeatable)
     }
 
-    /// How many messages wait for the writer.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    fn enqueue(&mut self, waiting: Waiting) {
-        self.gathering_since.get_or_insert_with(Instant::now);
-        self.waiting.push_back(waiting);
-    }
-
-    /// When the messages that wait are to be handed over.
-    pub fn due(&self) -> Option<Instant> {
-        self.gathering_since.map(|since| since + GATHER)
-    }
-
-    /// Is it time to hand over?
-    pub fn is_due(&self) -> bool {
-        self.waiting.len() >= MOST_OF_A_BATCH || self.due().is_some_and(|due| due <= Instant::now())
-    }
-
     /// The next messages of one kind, in order.
     pub fn next_batch(&mut self) -> Option<Batch> {
-        let is_repeatable = self.waiting.front()?.is_repeatable;
-        let (mut frames, mut deliveries) = (Vec::new(), Vec::new());
-        while let Some(next) = self.waiting.pop_front_if(|next| next.is_repeatable == is_repeatable) {
-            frames.extend(next.frames);
-            deliveries.extend(next.delivery);
-            if frames.len() >= MOST_OF_A_BATCH {
-                break;
-            }
-        }
-        if self.waiting.is_empty() {
-            self.gathering_since = None;
-        }
+        let (frames, is_repeatable, deliveries) = self.queue.take()?;
         self.handed_over += deliveries.len();
         let ack = (!deliveries.is_empty()).then(|| AckToken::new(self.acks.token(deliveries)));
         Some(Batch {
@@ -407,7 +365,7 @@ impl<'a> Inbox<'a> {
             return;
         };
         if !samples.is_empty() {
-            self.enqueue(Waiting {
+            self.queue.push(Waiting {
                 frames: vec![Frame { time: now(), samples }],
                 is_repeatable: false,
                 delivery: None,

@@ -7,6 +7,7 @@ mod inbox;
 mod inflight;
 mod memory;
 pub mod payload;
+mod queue;
 mod route;
 mod session;
 pub mod sparkplug;

@@ -163,10 +163,10 @@ async fn run(subscriber: MqttSubscriber, sink: &dyn Sink, mut stop: Stop) {
             let poll = events.poll();
             tokio::pin!(poll);
             loop {
-                if sending.is_none() && inbox.is_due() {
+                if sending.is_none() && inbox.queue.is_due() {
                     sending = inbox.next_batch().map(|batch| sink.batch(batch));
                 }
-                let due = inbox.due().unwrap_or_else(Instant::now);
+                let due = inbox.queue.due().unwrap_or_else(Instant::now);
                 // the connection comes last: a flood of messages must not keep the others from their turn
                 tokio::select! {
                     biased;
@@ -179,9 +179,9 @@ async fn run(subscriber: MqttSubscriber, sink: &dyn Sink, mut stop: Stop) {
                     }
                     () = inbox.acks.some() => inbox.acknowledge(),
                     _ = tick.tick() => inbox.look_for_silence(),
-                    () = sleep_until(due), if sending.is_none() && inbox.due().is_some() => {}
+                    () = sleep_until(due), if sending.is_none() && inbox.queue.due().is_some() => {}
                     () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => retry_at = None,
-                    event = &mut poll, if retry_at.is_none() && inbox.waiting() < MOST_WAITING => break event,
+                    event = &mut poll, if retry_at.is_none() && inbox.queue.len() < MOST_WAITING => break event,
                 }
             }
         };

@@ -297,4 +297,25 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn pieces_make_no_difference_whatever_the_bytes() {
+        use crate::mqtt::sparkplug::wire::tests::random;
+        let sound = [
+            publish(0x32, b"a/b", &[0, 7], 200),
+            publish(0x30, b"a/c", &[], 1100),
+            vec![0xd0, 0],
+        ]
+        .concat();
+        let mut state = 2;
+        for _ in 0..5_000 {
+            let mut changed = sound.clone();
+            for _ in 0..=random(&mut state) % 4 {
+                let at = random(&mut state) as usize % changed.len();
+                changed[at] = random(&mut state) as u8;
+            }
+            let piece = 1 + random(&mut state) as usize % 300;
+            assert_eq!(filtered(&changed, piece), filtered(&changed, usize::MAX));
+        }
+    }
 }

@@ -24,6 +24,11 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long a stop waits for the commits of what has been handed over.
 const LAST_ACKS: Duration = Duration::from_secs(1);
 
+/// How long each step of taking leave may take.
+const LEAVE: Duration = Duration::from_millis(500);
+/// A filter that is not subscribed: to unsubscribe it changes nothing.
+const NEVER_SUBSCRIBED: &str = "$noxctl/none";
+
 /// A subscriber with a session that its broker keeps.
 pub struct MqttSubscriber {
     settings: MqttSource,
@@ -243,7 +248,18 @@ async fn finish(mut inbox: Inbox<'_>, sending: Option<Sending<'_>>, mut events: 
         return;
     }
     inbox.acknowledge();
+    wait_until_heard(&inbox, &mut events).await;
     let _ = inbox.client.try_disconnect();
     let leave = async { while !matches!(events.poll().await, Ok(Event::Outgoing(Outgoing::Disconnect)) | Err(_)) {} };
-    let _ = timeout(Duration::from_millis(300), leave).await;
+    let _ = timeout(LEAVE, leave).await;
+}
+
+/// A broker answers in order: when it answers this, it has read the acknowledgements. Without it, the next program with
+/// this client id may be let in before, and gets again what is stored already.
+async fn wait_until_heard(inbox: &Inbox<'_>, events: &mut EventLoop) {
+    if inbox.client.try_unsubscribe(NEVER_SUBSCRIBED).is_ok() {
+        let heard =
+            async { while !matches!(events.poll().await, Ok(Event::Incoming(Packet::UnsubAck(_))) | Err(_)) {} };
+        let _ = timeout(LEAVE, heard).await;
+    }
 }

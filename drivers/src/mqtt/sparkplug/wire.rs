@@ -410,4 +410,33 @@ pub(crate) mod tests {
         }
         assert_eq!(decode(&[]).unwrap().metrics().count(), 0);
     }
+
+    /// Numbers that look random, the same in every run.
+    pub(crate) fn random(state: &mut u64) -> u64 {
+        *state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        *state >> 33
+    }
+
+    #[test]
+    fn bytes_that_have_been_changed_anywhere_do_no_harm() {
+        let metric = bytes(2, &[bytes(1, b"NOx"), int(2, 5), int(4, 10), double(13, 1.0)].concat());
+        let quality = [bytes(1, b"Quality"), bytes(2, &int(3, 192))].concat();
+        let with_quality = bytes(2, &[bytes(1, b"CO"), bytes(9, &quality), int(10, 7)].concat());
+        let sound = [int(1, 1000), metric, with_quality, int(3, 9)].concat();
+        let mut state = 1;
+        for _ in 0..100_000 {
+            let mut changed = sound.clone();
+            for _ in 0..=random(&mut state) % 4 {
+                let at = random(&mut state) as usize % changed.len();
+                changed[at] = random(&mut state) as u8;
+            }
+            changed.truncate(random(&mut state) as usize % (2 * sound.len()));
+            if let Ok(payload) = decode(&changed) {
+                let count = payload.metrics().count();
+                assert!(count <= changed.len() / 2);
+            }
+        }
+    }
 }

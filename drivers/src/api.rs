@@ -1,5 +1,6 @@
 //! What a source is, and what it is given.
 
+use crate::modbus::PlanCost;
 use domain::{Frame, Tag, TagId, Timestamp, plant::Area};
 use std::{
     fmt,
@@ -115,6 +116,22 @@ pub enum SourceError {
         /// What is wrong.
         message: String,
     },
+    /// A device that is asked in lines of text did not answer in time.
+    #[error("no answer to {request:?} within {millis} ms")]
+    NoAnswer {
+        /// What it was asked.
+        request: String,
+        /// How long was waited.
+        millis: u128,
+    },
+    /// A device that is asked in lines of text answered that it cannot, or marks itself as in trouble.
+    #[error("the device answered {request:?}: {message}")]
+    Refused {
+        /// What it was asked.
+        request: String,
+        /// What it said.
+        message: String,
+    },
     /// A line of text in which a wanted number is missing.
     #[error("rejected the line {line:?}: {message}")]
     RejectedLine {
@@ -146,7 +163,7 @@ pub enum SourceError {
 }
 
 /// What a Modbus exception means (Modbus Application Protocol 1.1b3, section 7).
-fn exception(code: u8) -> &'static str {
+pub(crate) fn exception(code: u8) -> &'static str {
     match code {
         1 => "this function is not allowed",
         2 => "no such register: check address and length",
@@ -198,7 +215,7 @@ pub struct Context {
     pub source_tags: Vec<TagId>,
     /// Looks a secret up by its reference.
     pub secret: SecretLookup,
-    /// Where the paths of the plant file start from.
+    /// The folder of the plant file, from which its relative paths start.
     pub folder: PathBuf,
     /// The database's file: what a source has to remember itself stands beside it, named after it.
     pub database: PathBuf,
@@ -223,6 +240,10 @@ pub trait Source: Send + Sync {
     /// What it asks its devices in a cycle; nothing for sources that only listen.
     fn plan(&self) -> Vec<Request> {
         Vec::new()
+    }
+    /// What that costs; nothing for sources that only listen.
+    fn cost(&self) -> Option<PlanCost> {
+        None
     }
     /// Tries once, with its own timeouts. Nothing is stored.
     fn check(&self) -> BoxFuture<'_, CheckResult>;

@@ -6,8 +6,13 @@
 //! commit.
 
 mod api;
+mod http;
+mod json;
 mod modbus;
-pub mod mqtt;
+mod mqtt;
+#[doc(hidden)]
+pub mod parsers;
+mod replay;
 mod sample;
 mod serial;
 pub mod tls;
@@ -16,7 +21,7 @@ pub use api::{
     AckToken, Batch, BoxFuture, CheckResult, Context, LinkState, Observation, Request, SetupError, Sink, Source,
     SourceError, Stop, StopHandle, Stopped, now,
 };
-pub use modbus::{codec, plan};
+pub use modbus::{PlanCost, codec, plan, scan};
 
 use domain::plant::{self, SourceKind};
 
@@ -29,5 +34,7 @@ pub fn source(settings: &plant::Source, context: &Context) -> Result<Box<dyn Sou
         SourceKind::Modbus(modbus) => Box::new(modbus::ModbusClient::new(modbus.clone(), context)),
         SourceKind::Serial(serial) => Box::new(serial::SerialLines::new(settings.id.clone(), serial.clone(), context)),
         SourceKind::Mqtt(mqtt) => Box::new(mqtt::MqttSubscriber::new(&settings.id, mqtt.clone(), context)?),
+        SourceKind::Http(http) => Box::new(http::HttpInlet::new(http.clone(), context)?),
+        SourceKind::Replay(replay) => Box::new(replay::Replayer::new(settings.id.clone(), replay.clone(), context)),
     })
 }

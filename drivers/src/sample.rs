@@ -40,6 +40,12 @@ impl Sampler {
         Sample::measured(tag, value, status)
     }
 
+    /// The device answered with its own code for "no value".
+    pub fn no_value(&mut self, tag: TagId) -> Sample {
+        self.silent.remove(&tag);
+        Sample::missing(tag, Reason::DeviceStatus)
+    }
+
     /// No value, and why: a sample for the first time, nothing while it goes on.
     pub fn missing(&mut self, tag: TagId, reason: Reason) -> Option<Sample> {
         let silence = if reason == Reason::DeviceException {

@@ -53,6 +53,7 @@ impl Slave {
                 while waiting.len() >= 8 {
                     let request: Vec<u8> = waiting.drain(..8).collect();
                     assert_eq!(crc(&request[..6]), request[6..]);
+                    common::asked(request[1]);
                     let first = u16::from_be_bytes([request[2], request[3]]);
                     let n = u16::from_be_bytes([request[4], request[5]]);
                     let words = (first..first + n).flat_map(u16::to_be_bytes);

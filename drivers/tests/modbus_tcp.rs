@@ -8,140 +8,18 @@
 
 mod common;
 
-use common::{Recorder, Running, free_port, source};
+use common::{
+    Running, free_port,
+    slave::{Answer, Slave, all_values_are, plant, registers},
+};
 use domain::{Reason, Status};
 use drivers::{LinkState, SourceError};
 use std::{
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    thread,
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
-/// What the slave does with a request (unit, request PDU).
-enum Answer {
-    Pdu(Vec<u8>),
-    Late(Duration, Vec<u8>),
-    Never,
-    Close,
-}
-
-/// Register n holds n.
-fn registers(pdu: &[u8]) -> Vec<u8> {
-    let (first, count) = (
-        u16::from_be_bytes([pdu[1], pdu[2]]),
-        u16::from_be_bytes([pdu[3], pdu[4]]),
-    );
-    let words = (first..first + count).flat_map(u16::to_be_bytes);
-    [pdu[0], 2 * count as u8].into_iter().chain(words).collect()
-}
-
-struct Slave {
-    port: u16,
-    asked: Arc<AtomicUsize>,
-    stop: Arc<AtomicBool>,
-    listener: Option<thread::JoinHandle<()>>,
-}
-
-impl Slave {
-    fn start(port: u16, answer: impl Fn(u8, &[u8]) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let (stop, asked, answer) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicUsize::new(0)),
-            Arc::new(answer),
-        );
-        let port = listener.local_addr().unwrap().port();
-        let (stopped, counter) = (stop.clone(), asked.clone());
-        let serve = move || {
-            while !stopped.load(Ordering::Relaxed) {
-                if let Ok((stream, _)) = listener.accept() {
-                    let (answer, stopped, counter) = (answer.clone(), stopped.clone(), counter.clone());
-                    let serve = move || drop(serve(stream, &*answer, &stopped, &counter));
-                    thread::Builder::new().name("slave".into()).spawn(serve).unwrap();
-                } else {
-                    thread::sleep(Duration::from_millis(2));
-                }
-            }
-        };
-        let listener = thread::Builder::new().name("slave".into()).spawn(serve).unwrap();
-        Self {
-            port,
-            asked,
-            stop,
-            listener: Some(listener),
-        }
-    }
-}
-
-impl Drop for Slave {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let _ = self.listener.take().unwrap().join();
-    }
-}
-
-fn serve(
-    mut stream: TcpStream,
-    answer: &dyn Fn(u8, &[u8]) -> Answer,
-    stop: &AtomicBool,
-    asked: &AtomicUsize,
-) -> std::io::Result<()> {
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(Duration::from_millis(20)))?;
-    while !stop.load(Ordering::Relaxed) {
-        let mut frame = [0; 12];
-        match stream.read(&mut frame) {
-            Ok(12) => {}
-            Ok(0) => break,
-            Ok(_) => panic!("a request of functions 1 to 4 has 12 bytes"),
-            Err(_) => continue,
-        }
-        asked.fetch_add(1, Ordering::Relaxed);
-        assert!((1..=4).contains(&frame[7]), "function {} was asked", frame[7]);
-        let pdu = match answer(frame[6], &frame[7..]) {
-            Answer::Pdu(pdu) => pdu,
-            Answer::Late(span, pdu) => {
-                thread::sleep(span);
-                pdu
-            }
-            Answer::Never => continue,
-            Answer::Close => break,
-        };
-        let length = (pdu.len() as u16 + 1).to_be_bytes();
-        stream.write_all(&[&frame[..4], &length, &frame[6..7], &pdu].concat())?;
-    }
-    Ok(())
-}
-
-fn plant(port: u16, more: &str, points: &[(u8, u16)]) -> Box<dyn drivers::Source> {
-    let point = |(i, (unit, offset)): (usize, &(u8, u16))| {
-        format!(
-            "[[source.point]]\ntag = \"T{i}\"\nunit_id = {unit}\naddress = {{ area = \"holding\", offset = {offset} }}\n\
-             type = \"uint16\"\n"
-        )
-    };
-    let points_text: String = points.iter().enumerate().map(point).collect();
-    let head = format!("kind = \"modbus-tcp\"\nhost = \"127.0.0.1\"\nport = {port}\npoll_ms = 50\ntimeout_ms = 100\n");
-    source(points.len(), &format!("{head}{more}{points_text}"))
-}
-
-fn all_values_are(sink: &Recorder, points: &[(u8, u16)]) {
-    for (i, (_, offset)) in points.iter().enumerate() {
-        let wrong: Vec<_> = sink
-            .values(i as u32)
-            .into_iter()
-            .filter(|v| *v != f64::from(*offset))
-            .collect();
-        assert!(wrong.is_empty(), "register {offset}: {wrong:?}");
-    }
-}
-
+// marstek_venus_modbus #299: 41 stale answers a day
 #[tokio::test(flavor = "multi_thread")]
 async fn late_answers_never_become_the_value_of_another_register() {
     let turn = AtomicUsize::new(0);
@@ -163,6 +41,8 @@ async fn late_answers_never_become_the_value_of_another_register() {
     }));
 }
 
+// telegraf #11782 ("throws the data of all slaves"), home-assistant #71241, #72495, #51326, #122607, #134076,
+// node-red-contrib-modbus #409, #446
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_unit_is_told_once_and_leaves_the_others_alone() {
     let slave = Slave::start(0, |unit, pdu| {
@@ -218,6 +98,7 @@ async fn answers_of_a_wrong_length_give_no_value() {
     assert!(sink.read(|r| r.errors.iter().any(|e| matches!(e, SourceError::WrongAnswer { .. }))));
 }
 
+// home-assistant #51103, #54345: an exception was stored as 0
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exception_marks_its_own_points_and_joined_ones_are_parted() {
     // register 6 does not exist: whoever reads over it is refused
@@ -244,6 +125,7 @@ async fn an_exception_marks_its_own_points_and_joined_ones_are_parted() {
     assert!(asked <= 9 + 4 * polls, "{asked} requests in {polls} polls");
 }
 
+// libmodbus #735 (EPIPE for ever), home-assistant #52450, edgex device-modbus-go #606, node-modbus-serial #92
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_leaves_is_told_and_read_again_when_it_returns() {
     let port = free_port();

@@ -56,6 +56,7 @@ async fn join(device: &mut Device, running: &Running) {
     }
 }
 
+/// The first line after opening is nearly always a tail; node-red #881: under load two lines arrive as one.
 #[tokio::test(flavor = "multi_thread")]
 async fn joined_cut_and_foreign_lines_give_no_value() {
     let mut device = Device::new();
@@ -136,4 +137,76 @@ async fn a_check_shows_what_comes() {
     }
     let result = check.await.unwrap();
     assert!(result.reachable && result.message.contains("NOX,12.5,1"), "{result:?}");
+}
+
+/// node-red-nodes #564, #537, #370: after a re-plug nothing came until somebody deployed again. Here the port also has
+/// another system name than before, and is away at first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_plugged_in_again_is_good_again_without_anybodys_help() {
+    let folder = std::env::temp_dir().join(format!("replug-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let link = folder.join("analyser");
+    let plug = || {
+        let device = Device::new();
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(&device.path, &link).unwrap();
+        device
+    };
+    let text = format!(
+        "kind = \"serial\"\ndevice = \"{}\"\nbaud = 9600\nframing = {{ end = \"\\r\\n\" }}\nparse = \"csv\"\n\
+         [[source.field]]\ntag = \"T0\"\nindex = 1\n",
+        link.display()
+    );
+    let running = Running::start(source(1, &text));
+    running
+        .until("missing", |s| s.missing(0, Reason::NoCommunication) == 1)
+        .await;
+    for round in 1..=3 {
+        let mut device = plug();
+        let before = running.sink.values(0).len();
+        let end = Instant::now() + Duration::from_secs(10);
+        while running.sink.values(0).len() == before {
+            assert!(Instant::now() < end, "{:?}", running.sink.read(|r| r.errors.clone()));
+            device.send(b"NOX,7,0\r\n");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let last = running.sink.of(0).last().copied().unwrap();
+        assert_eq!((last.value, last.status), (Some(7.0), Status::Good));
+        drop(device);
+        running
+            .until("gone again", |s| s.missing(0, Reason::NoCommunication) == round + 1)
+            .await;
+    }
+    running.stop().await;
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A frame that is joined in its middle is dropped up to the next start mark, and the next one is whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_frame_of_a_marked_stream_is_a_whole_one() {
+    let mut device = Device::new();
+    let text = format!(
+        "kind = \"serial\"\ndevice = \"{}\"\nbaud = 9600\nparse = \"nmea\"\nstale_after_ms = 60000\n\
+         [[source.field]]\ntag = \"T0\"\nkey = \"MDA\"\nindex = 3\n[[source.field]]\ntag = \"T1\"\nkey = \"XDR\"\nindex = 2\n",
+        device.path
+    );
+    let running = Running::start(source(2, &text));
+    let sentence = |text: &str| format!("${text}*{:02X}\r\n", text.bytes().fold(0, |a, b| a ^ b));
+    let end = Instant::now() + Duration::from_secs(10);
+    while running.sink.values(0).is_empty() {
+        assert!(Instant::now() < end);
+        let mda = sentence("WIMDA,30.01,I,1.5,B,18.6,C");
+        device.send(&mda.as_bytes()[9..]);
+        device.send(mda.as_bytes());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    device.send(sentence("WIXDR,C,19.25,C,TEMP").as_bytes());
+    running.until("the other sentence", |s| s.values(1) == [19.25]).await;
+    let sink = running.stop().await;
+    assert!(sink.values(0).iter().all(|v| *v == 1.5));
+    assert!(sink.read(|r| {
+        r.observations
+            .iter()
+            .any(|o| matches!(o, drivers::Observation::Received(_)))
+    }));
 }

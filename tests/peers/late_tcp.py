@@ -4,6 +4,8 @@ Unit 9 never answers. One answer in 25 of unit 2 comes 0.3 to 1.2 s late. Every 
 """
 import random, socketserver, struct, sys, time
 
+from asked import record
+
 rng = random.Random(7)
 
 
@@ -22,6 +24,7 @@ class Handler(socketserver.BaseRequestHandler):
             while True:
                 tid, _, length, unit = struct.unpack(">HHHB", self.read(7))
                 pdu = self.read(length - 1)
+                record(pdu[0])
                 with open(LOG, "a") as f:
                     f.write(f"{unit} {pdu[0]}\n")
                 if unit == 9:

@@ -5,6 +5,8 @@ Input registers 0..: int16 142, -55. Discrete inputs 0..15: False True False ...
 """
 import asyncio, struct, sys
 
+from asked import record
+
 VALUES = [14.25, 1013.25, 81.0, 3.875, 25.125, 1083.5, 549.75, 120.5, 12.0625, 65.5]
 TYPED = [  # offset, type, order, value
     (100, "int16", None, -1234), (101, "uint16", None, 54321),
@@ -45,11 +47,16 @@ def main():
               [SimData(0, values=holding(), datatype=DataType.REGISTERS)], [SimData(0, values=[142, -55 & 0xFFFF], datatype=DataType.REGISTERS)])
     devices = [SimDevice(i, simdata=blocks) for i in (1, 7)]
     mode, where = sys.argv[1:3]
+
+    def trace(is_answer, pdu):
+        if not is_answer:
+            record(pdu.function_code)
+        return pdu
     print("ready", flush=True)
     if mode == "tcp":
-        asyncio.run(StartAsyncTcpServer(devices, address=("127.0.0.1", int(where))))
+        asyncio.run(StartAsyncTcpServer(devices, address=("127.0.0.1", int(where)), trace_pdu=trace))
     else:
-        asyncio.run(StartAsyncSerialServer(devices, port=where, framer=FramerType.RTU, baudrate=9600))
+        asyncio.run(StartAsyncSerialServer(devices, port=where, framer=FramerType.RTU, baudrate=9600, trace_pdu=trace))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("drivers", &["domain"]),
     ("crates/store", &["domain"]),
     ("crates/simulator", &["domain"]),
+    ("crates/fuzz-checks", &["domain", "view", "models", "drivers"]),
     (
         "crates/engine",
         &["domain", "view", "models", "drivers", "store", "simulator"],
@@ -35,7 +36,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("tokio-rustls", &["drivers", "crates/engine"]),
     ("serialport", &["drivers", "crates/simulator"]),
     ("tokio-serial", &["drivers"]),
-    ("tokio", &["drivers", "crates/engine", "crates/simulator"]),
+    ("tokio", &["drivers", "crates/engine", "crates/fuzz-checks", "crates/simulator"]),
     ("tokio-postgres", &["crates/engine"]),
     ("eframe", &["ui"]),
     ("egui", &["ui"]),

@@ -1,6 +1,6 @@
 //! Licences and known vulnerabilities of everything the program is made of.
 
-use crate::run::{cache, cargo_command, done, root, say, succeeds};
+use crate::run::{cargo_command, cargo_tool, done, root, say};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::{
@@ -29,7 +29,7 @@ const ALLOWED: [&str; 15] = [
 ];
 
 /// The version of cargo-audit that is installed where there is none.
-const CARGO_AUDIT: &str = "cargo-audit@0.22.2";
+const CARGO_AUDIT: &str = "0.22.2";
 
 /// Licences of all crates on all systems, then vulnerabilities: by the copy of the advisory database that `--db` names, by
 /// one in `../shared/advisory-db` where there is one, else by the newest that the tool fetches.
@@ -46,28 +46,12 @@ pub fn run(args: &[String]) -> Result<()> {
     );
     say("licences: none refused");
     let beside = root().join("../shared/advisory-db");
-    let mut audit = Command::new(tool()?);
+    let mut audit = Command::new(cargo_tool("cargo-audit", CARGO_AUDIT)?);
     audit.arg("audit").arg("--file").arg(root().join("Cargo.lock"));
     if let Some(db) = named.or_else(|| beside.is_dir().then_some(beside)) {
         audit.arg("--no-fetch").arg("--db").arg(db);
     }
     done(&mut audit)
-}
-
-/// cargo-audit: the user's own, or one in the cache.
-fn tool() -> Result<PathBuf> {
-    if succeeds("cargo-audit", &["--version"]) {
-        return Ok("cargo-audit".into());
-    }
-    let tools = cache().join("tools");
-    let own = tools
-        .join("bin")
-        .join(format!("cargo-audit{}", std::env::consts::EXE_SUFFIX));
-    if !own.exists() {
-        say(&format!("installing {CARGO_AUDIT}"));
-        done(cargo_command(&["install", "--locked", "--quiet", CARGO_AUDIT, "--root"]).arg(&tools))?;
-    }
-    Ok(own)
 }
 
 /// Crates whose licence is not allowed, or not stated.

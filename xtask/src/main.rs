@@ -1,9 +1,11 @@
-//! `cargo xtask demo | test | check | dist | bench | trial | audit`: everything a developer or a new user runs.
+//! `cargo xtask demo | test | check | dist | bench | trial | fuzz | audit`: everything a developer or a new user runs.
 
 #[cfg(test)]
 mod architecture;
 mod audit;
 mod bench;
+mod functions;
+mod fuzz;
 mod run;
 mod setup;
 mod suite;
@@ -20,6 +22,7 @@ cargo xtask check           formatting, lints, the interface for wasm; no tests
 cargo xtask dist            build the interface into ui/dist
 cargo xtask bench NAME      store | forest: measure against competitors in one run
 cargo xtask trial NAME [--quick]   a reliability trial in full, with the release build: r5_ | r6_ | … (docs/RELIABILITY.md)
+cargo xtask fuzz [NAME] [--cases N]   a parser (or each) on N cases that libFuzzer makes, 10 000 000 unless said; needs a nightly compiler
 cargo xtask audit [--db DIR]   licences and known vulnerabilities of all dependencies (DIR: a copy of the advisory database)";
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn task(args: &[String]) -> Result<ExitCode> {
         }
         "bench" => bench::run(rest)?,
         "trial" => trial::run(rest)?,
+        "fuzz" => fuzz::run(rest)?,
         "audit" => audit::run(rest)?,
         _ => bail!("which task?\n{USAGE}"),
     }

@@ -92,3 +92,20 @@ pub fn succeeds(program: &str, args: &[&str]) -> bool {
         .output()
         .is_ok_and(|o| o.status.success())
 }
+
+/// A cargo subcommand by its program's name: the user's own, or this version in the cache, installed where it is missing.
+pub fn cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
+    if succeeds(name, &["--version"]) {
+        return Ok(name.into());
+    }
+    let tools = cache().join("tools");
+    let own = tools
+        .join("bin")
+        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    if !own.exists() {
+        let wanted = format!("{name}@{version}");
+        say(&format!("installing {wanted}"));
+        done(cargo_command(&["install", "--locked", "--quiet", &wanted, "--root"]).arg(&tools))?;
+    }
+    Ok(own)
+}

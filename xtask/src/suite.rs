@@ -1,7 +1,7 @@
 //! The test suite, its checks and its counts.
 
 use crate::{
-    dist,
+    dist, functions,
     run::{cargo, cargo_command, say},
     setup,
 };
@@ -56,7 +56,11 @@ pub fn test() -> Result<ExitCode> {
     LINTS.into_iter().for_each(checked);
     let mut command = cargo_command(&["test", "--workspace", "--no-fail-fast"]);
     say("cargo test --workspace --no-fail-fast");
-    command.env("TURBINE_NOX_PYTHON", python).stdout(Stdio::piped());
+    let asked = functions::folder()?;
+    command
+        .env("TURBINE_NOX_PYTHON", python)
+        .env(functions::VARIABLE, &asked)
+        .stdout(Stdio::piped());
     let mut child = command.spawn().context("cannot start cargo")?;
     let output = child.stdout.take().context("no output of cargo")?;
     let mut counts = Counts::default();
@@ -70,6 +74,9 @@ pub fn test() -> Result<ExitCode> {
     if !child.wait()?.success() && counts.failed == 0 {
         failures.push("cargo test: a test program does not build, or ended before its count".to_owned());
     }
+    let asked = functions::count(&asked)?;
+    failures.extend(asked.problem());
+    writeln!(out, "{asked}")?;
     counts.failed += failures.len() as u64;
     for failure in &failures {
         writeln!(out, "FAILED {failure}")?;

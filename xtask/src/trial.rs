@@ -1,6 +1,7 @@
 //! Reliability trials in full, with the release build.
 
 use crate::{
+    functions,
     run::{cargo_command, say},
     setup,
 };
@@ -27,11 +28,15 @@ pub fn run(args: &[String]) -> Result<()> {
         "--test-threads=1",
     ];
     say(&format!("cargo {}", arguments.join(" ")));
+    let asked = functions::folder()?;
     let status = cargo_command(&arguments)
+        .env(functions::VARIABLE, &asked)
         .env("TURBINE_NOX_PYTHON", python)
         .env("TURBINE_NOX_TRIAL", if is_quick { "quick" } else { "full" })
         .status()
         .context("cannot start cargo")?;
+    let asked = functions::count(&asked)?;
+    say(&asked.to_string());
     ensure!(status.success(), "the trial {name} does not hold");
     Ok(())
 }

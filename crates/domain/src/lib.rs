@@ -2,6 +2,7 @@
 //!
 //! Pure: nothing here opens a file, reads a clock or starts a thread, and everything compiles to wasm32.
 
+pub mod history;
 pub mod i18n;
 pub mod plant;
 pub mod quality;

@@ -6,7 +6,7 @@ use crate::{
     loaded::{LoadError, LoadedPlant},
 };
 use domain::PlantFile;
-use simulator::{LiveTurbine, ModbusTcpServer};
+use simulator::{FunctionLog, LiveTurbine, ModbusTcpServer};
 use std::path::PathBuf;
 
 const TEMPLATE: &str = include_str!("demo.plant.toml");
@@ -39,7 +39,8 @@ impl Demo {
         let turbine = LiveTurbine::start(simulator::Options {
             seed: options.seed,
             speed: options.speed,
-        })?;
+        })?
+        .recording(function_log()?);
         let server = ModbusTcpServer::start(([127, 0, 0, 1], 0).into(), turbine)?;
         let text = TEMPLATE.replace("port = 502\n", &format!("port = {}\n", server.local_addr().port()));
         let plant = PlantFile::parse(
@@ -71,6 +72,15 @@ impl Demo {
         self.server.stop();
         summary
     }
+}
+
+/// Where the device records what it is asked for: the folder that the variable `TURBINE_NOX_FUNCTION_CODES` names.
+///
+/// # Errors
+/// What the system says when it refuses the file.
+pub fn function_log() -> std::io::Result<FunctionLog> {
+    let folder = std::env::var_os("TURBINE_NOX_FUNCTION_CODES").filter(|folder| !folder.is_empty());
+    FunctionLog::in_folder(folder.map(PathBuf::from).as_deref())
 }
 
 /// Databases of earlier demos that are kept.

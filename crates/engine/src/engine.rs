@@ -177,9 +177,10 @@ impl Engine {
             database,
             is_demo,
         });
+        // before the sources: whatever they tell comes after it
+        core.shared.tell(Event::Ready);
         core.lock().put_to_work(&core, prepared);
         let watch = file.map(|file| Watch::start(file, core.clone())).transpose()?;
-        core.shared.tell(Event::Ready);
         Ok(Self {
             runtime,
             stop,
@@ -368,6 +369,8 @@ pub struct SourceCheck {
     pub is_reachable: bool,
     /// What it is asked, for polled sources.
     pub requests: Vec<drivers::Request>,
+    /// What that costs, for polled sources.
+    pub cost: Option<drivers::PlanCost>,
     /// What was seen, or what is wrong and what to do.
     pub message: String,
 }
@@ -395,6 +398,7 @@ pub fn check_sources(loaded: &LoadedPlant) -> Result<Vec<SourceCheck>, StartErro
                     id,
                     is_reachable: result.reachable,
                     requests: source.plan(),
+                    cost: source.cost(),
                     message: result.message,
                 }
             })

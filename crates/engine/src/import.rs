@@ -1,14 +1,12 @@
 //! History in: a CSV with a time column and a column a tag.
 
 use crate::loaded::LoadedPlant;
-use domain::{Frame, Reason, Sample, Status, TagId, Timestamp, plant::find_tag};
+use domain::{Frame, Reason, Sample, Status, TagId, history::Columns, plant::find_tag};
 use std::{fs::File, path::Path};
 use store::{Description, Incoming, StoreError, StreamDescription, StreamId, Writer};
 
 /// Rows of one transaction.
 const ROWS_AT_ONCE: usize = 5000;
-/// Headings of the time column.
-pub const TIME_HEADINGS: [&str; 3] = ["t", "time", "timestamp"];
 
 /// What an import did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,9 +110,7 @@ pub fn csv(
 struct Rows<'a> {
     loaded: &'a LoadedPlant,
     file: String,
-    time_column: usize,
-    /// column → tag
-    columns: Vec<(usize, TagId)>,
+    columns: Columns,
     records: csv::StringRecordsIntoIter<File>,
 }
 
@@ -130,40 +126,32 @@ impl<'a> Rows<'a> {
             .from_path(file)
             .map_err(|e| unreadable(e.to_string()))?;
         let headings = reader.headers().map_err(|e| unreadable(e.to_string()))?.clone();
-        let refused = |message| ImportError::Refused {
+        let tags = &loaded.plant.tags;
+        let columns = Columns::find(headings.iter(), |heading| match find_tag(tags, heading) {
+            Some(tag) => Ok(Some((tag, 1.0, 0.0))),
+            None => {
+                let known: Vec<_> = tags.iter().map(|t| t.name.as_str()).collect();
+                let known = known.join(", ");
+                Err(format!(
+                    "the column {heading:?} is no tag of this plant; its tags are {known}"
+                ))
+            }
+        });
+        let columns = columns.map_err(|message| ImportError::Refused {
             file: name.clone(),
             line: 1,
             message,
-        };
-        let time_column = headings
-            .iter()
-            .position(|h| TIME_HEADINGS.contains(&h))
-            .ok_or_else(|| refused("no time column; expected a heading `t`, `time` or `timestamp`".to_owned()))?;
-        let mut columns: Vec<(usize, TagId)> = Vec::new();
-        for (place, heading) in headings.iter().enumerate().filter(|(place, _)| *place != time_column) {
-            let tag = find_tag(&loaded.plant.tags, heading).ok_or_else(|| {
-                let known: Vec<_> = loaded.plant.tags.iter().map(|t| t.name.as_str()).collect();
-                refused(format!(
-                    "the column {heading:?} is no tag of this plant; its tags are {}",
-                    known.join(", ")
-                ))
-            })?;
-            if columns.iter().any(|(_, t)| *t == tag) {
-                return Err(refused(format!("the column {heading:?} stands twice")));
-            }
-            columns.push((place, tag));
-        }
+        })?;
         Ok(Self {
             loaded,
             file: name,
-            time_column,
             columns,
             records: reader.into_records(),
         })
     }
 
     fn tags(&self) -> Vec<TagId> {
-        self.columns.iter().map(|(_, tag)| *tag).collect()
+        self.columns.values().iter().map(|c| c.tag).collect()
     }
 
     fn frame(&self, record: &csv::StringRecord) -> Result<Option<Frame>, ImportError> {
@@ -173,26 +161,17 @@ impl<'a> Rows<'a> {
             line,
             message,
         };
-        let cell = |place: usize| record.get(place).unwrap_or_default();
-        let time = Timestamp::parse(cell(self.time_column)).map_err(|e| refused(e.to_string()))?;
-        let mut samples = Vec::with_capacity(self.columns.len());
-        for (place, id) in &self.columns {
-            let (text, tag) = (cell(*place), &self.loaded.plant.tags[id.index()]);
-            if text.is_empty() {
-                continue; // nothing was measured, and the history does not say why
-            }
-            let value = text
-                .parse::<f64>()
-                .ok()
-                .filter(|v| v.is_finite())
-                .ok_or_else(|| refused(format!("column {}: {text:?} is no number", tag.name)))?;
-            let status = if tag.is_plausible(value) {
+        let (time, values) = self.columns.row(|place| record.get(place)).map_err(refused)?;
+        let sample = |(id, value): (TagId, f64)| {
+            let is_plausible = self.loaded.plant.tags[id.index()].is_plausible(value);
+            let status = if is_plausible {
                 Status::Good
             } else {
                 Status::Bad(Reason::OutOfRange)
             };
-            samples.push(Sample::measured(*id, value, status));
-        }
+            Sample::measured(id, value, status)
+        };
+        let samples: Vec<Sample> = values.into_iter().map(sample).collect();
         Ok((!samples.is_empty()).then_some(Frame { time, samples }))
     }
 }

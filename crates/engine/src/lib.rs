@@ -8,6 +8,7 @@ pub mod demo;
 pub mod export;
 pub mod import;
 pub mod logging;
+pub mod scan;
 pub mod support;
 
 mod engine;
@@ -24,9 +25,11 @@ mod roster;
 mod shared;
 mod sink;
 mod sources;
+mod thinner;
 mod view_port;
 mod writer;
 
+pub use drivers::PlanCost;
 pub use engine::{Engine, Options, SourceCheck, StartError, check_sources};
 pub use event::Event;
 pub use loaded::{LoadError, LoadedPlant};

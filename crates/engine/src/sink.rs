@@ -1,8 +1,8 @@
 //! Where a source puts its batches: the bounded channel to the writer, and the counters.
 
-use crate::{shared::Shared, writer::Message};
+use crate::{shared::Shared, thinner::Thinner, writer::Message};
 use drivers::{Batch, BoxFuture, LinkState, Observation, Sink, SourceError, Stopped};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use store::StreamId;
 use tokio::sync::mpsc;
 
@@ -16,13 +16,20 @@ pub struct EngineSink {
     pub writer: mpsc::Sender<Message>,
     /// States and counters.
     pub shared: Arc<Shared>,
+    /// Which readings are worth storing; none: all.
+    pub thinner: Option<Mutex<Thinner>>,
 }
 
 impl EngineSink {
     fn message(&self, batch: Batch) -> Message {
+        let thin = |thinner: &Mutex<Thinner>| {
+            let mut thinner = thinner.lock().unwrap_or_else(PoisonError::into_inner);
+            thinner.thin(&batch.frames)
+        };
         Message::Measured {
             source: self.source,
             stream: self.stream,
+            thinned: self.thinner.as_ref().map(thin),
             batch,
         }
     }

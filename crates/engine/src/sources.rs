@@ -1,9 +1,12 @@
 //! The sources at work: each has a task of its own and a stop of its own, so that one can change while the others go on.
 
-use crate::{shared::Shared, sink::EngineSink, writer::Message};
+use crate::{shared::Shared, sink::EngineSink, thinner::Thinner, writer::Message};
 use domain::{Tag, TagId, plant};
 use drivers::{Source, Stop, StopHandle};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use store::StreamId;
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 
@@ -51,6 +54,7 @@ impl Running {
             stream,
             writer,
             shared: shared.clone(),
+            thinner: Thinner::new(settings.deadbands()).map(Mutex::new),
         };
         let (stop, stopped) = Stop::new();
         let task = handle.spawn(source.run(Arc::new(sink), stopped));

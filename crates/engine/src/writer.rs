@@ -11,7 +11,7 @@ use std::{
     },
     time::Duration,
 };
-use store::{Description, EventRecord, Incoming, StoreError, StreamId, Writer};
+use store::{Committed, Description, EventRecord, Incoming, StoreError, StreamId, Writer};
 use tokio::sync::mpsc;
 use view::Recording;
 
@@ -25,6 +25,8 @@ pub enum Message {
         stream: StreamId,
         /// The frames, and the token to give back after the commit.
         batch: Batch,
+        /// What of the frames is stored; none: all of them.
+        thinned: Option<Vec<Frame>>,
     },
     /// From the inference worker.
     Predicted {
@@ -116,13 +118,15 @@ impl WriterThread {
     }
 
     fn commit(&mut self, messages: Vec<Message>) -> Result<(), StoreError> {
-        let incoming: Vec<Incoming<'_>> = messages.iter().flat_map(incoming).collect();
-        if incoming.is_empty() {
-            // a batch of messages that carry no value still has to be acknowledged
-            messages.into_iter().for_each(acknowledge);
+        if messages.is_empty() {
             return Ok(());
         }
+        let incoming: Vec<Incoming<'_>> = messages.iter().flat_map(incoming).collect();
         let committed = loop {
+            if incoming.is_empty() {
+                // nothing worth storing: it is still shown, acknowledged and passed on
+                break Committed::default();
+            }
             match self.store.commit(&incoming) {
                 Ok(committed) => break committed,
                 Err(error) => {
@@ -141,7 +145,12 @@ impl WriterThread {
         }
         let newest = incoming.iter().map(|i| i.frame.time).max();
         drop(incoming);
-        let account = self.account(&messages, &committed.seqs);
+        let mut seqs = committed.seqs.iter().copied();
+        let seqs: Vec<Vec<Option<i64>>> = messages
+            .iter()
+            .map(|message| seqs.by_ref().take(stored(message).len()).collect())
+            .collect();
+        let account = self.account(&messages, &seqs);
         if account.has_resumed {
             self.shared.tell(Event::RecordingResumed);
         }
@@ -149,7 +158,9 @@ impl WriterThread {
             self.shared.tell(Event::Committed { seq, time });
         }
         account.alarms.into_iter().for_each(|alarm| self.shared.tell(alarm));
-        self.pass_on(messages, &committed.seqs);
+        for (message, seqs) in messages.into_iter().zip(&seqs) {
+            self.pass_on(message, seqs);
+        }
         Ok(())
     }
 
@@ -162,35 +173,33 @@ impl WriterThread {
         }
     }
 
-    /// Counters, newest values and limits.
-    fn account(&mut self, messages: &[Message], seqs: &[Option<i64>]) -> Account {
+    /// Counters, newest values and limits. `seqs`: of each message's stored frames.
+    fn account(&mut self, messages: &[Message], seqs: &[Vec<Option<i64>>]) -> Account {
         let mut alarms = Vec::new();
         let mut last_seq = None;
         let now = drivers::now();
         let mut state = self.shared.lock();
-        let was = std::mem::replace(&mut state.recording, Recording::On);
+        let has_stored = seqs.iter().any(|seqs| !seqs.is_empty());
+        let has_resumed = has_stored && std::mem::replace(&mut state.recording, Recording::On) != Recording::On;
         state.database_bytes = self.store.size_bytes();
-        let mut seqs = seqs.iter();
-        for message in messages {
-            for frame in frames(message) {
-                let Some(seq) = seqs.next().copied().flatten() else {
-                    continue; // was stored before
-                };
-                match message {
-                    Message::Measured { source, .. } => {
-                        let readings = frame.samples.len() as u64;
-                        state.readings += readings;
-                        if let Some(source) = state.sources.get_mut(*source) {
-                            source.readings += readings;
-                        }
-                        last_seq = Some(seq);
+        for (message, seqs) in messages.iter().zip(seqs) {
+            let new = stored(message).iter().zip(seqs).filter(|(_, seq)| seq.is_some());
+            match message {
+                Message::Measured { source, .. } => {
+                    let readings = new.map(|(frame, _)| frame.samples.len() as u64).sum::<u64>();
+                    state.readings += readings;
+                    if let Some(source) = state.sources.get_mut(*source) {
+                        source.readings += readings;
                     }
-                    Message::Predicted { .. } => {
-                        state.predictions += 1;
-                        last_seq = Some(seq);
-                    }
-                    _ => {}
+                    last_seq = seqs.iter().copied().flatten().max().or(last_seq);
                 }
+                Message::Predicted { .. } => {
+                    state.predictions += new.count() as u64;
+                    last_seq = seqs.iter().copied().flatten().max().or(last_seq);
+                }
+                _ => {}
+            }
+            for frame in news(message, seqs) {
                 state.remember(frame, now);
                 alarms.extend(self.limits.iter_mut().filter_map(|limit| limit.take(frame)));
             }
@@ -199,25 +208,20 @@ impl WriterThread {
         Account {
             alarms,
             last_seq,
-            has_resumed: was != Recording::On,
+            has_resumed,
         }
     }
 
-    /// Acknowledges to the sources and hands the new frames to the worker.
-    fn pass_on(&mut self, messages: Vec<Message>, seqs: &[Option<i64>]) {
-        let mut seqs = seqs.iter();
-        for message in messages {
-            if let Message::Measured { batch, .. } = message {
-                if let Some(ack) = batch.ack {
-                    ack.acknowledge();
+    /// Acknowledges to the source and hands the new frames to the worker.
+    fn pass_on(&self, message: Message, seqs: &[Option<i64>]) {
+        if let Message::Measured { batch, thinned, .. } = message {
+            if let Some(ack) = batch.ack {
+                ack.acknowledge();
+            }
+            for (place, frame) in batch.frames.into_iter().enumerate() {
+                if is_new(thinned.is_some(), place, seqs) {
+                    self.to_worker(frame);
                 }
-                for frame in batch.frames {
-                    if seqs.next().copied().flatten().is_some() {
-                        self.to_worker(frame);
-                    }
-                }
-            } else {
-                let _ = seqs.by_ref().take(frames(&message).len()).count();
             }
         }
     }
@@ -280,6 +284,7 @@ struct Account {
     has_resumed: bool,
 }
 
+/// Everything that a message brings.
 fn frames(message: &Message) -> &[Frame] {
     match message {
         Message::Measured { batch, .. } => &batch.frames,
@@ -288,27 +293,39 @@ fn frames(message: &Message) -> &[Frame] {
     }
 }
 
+/// What of it is stored.
+fn stored(message: &Message) -> &[Frame] {
+    match message {
+        Message::Measured {
+            thinned: Some(thinned), ..
+        } => thinned,
+        _ => frames(message),
+    }
+}
+
+/// What of it was not there before.
+fn news<'a>(message: &'a Message, seqs: &'a [Option<i64>]) -> impl Iterator<Item = &'a Frame> {
+    let is_thinned = matches!(message, Message::Measured { thinned: Some(_), .. });
+    let new = move |(place, _): &(usize, &Frame)| is_new(is_thinned, *place, seqs);
+    frames(message).iter().enumerate().filter(new).map(|(_, frame)| frame)
+}
+
+/// Is the frame at this place new? A polled source, the only one that is thinned, gives nothing twice.
+fn is_new(is_thinned: bool, place: usize, seqs: &[Option<i64>]) -> bool {
+    is_thinned || seqs.get(place).copied().flatten().is_some()
+}
+
 fn incoming(message: &Message) -> impl Iterator<Item = Incoming<'_>> {
     let (stream, is_repeatable) = match message {
         Message::Measured { stream, batch, .. } => (Some(*stream), batch.is_repeatable),
         Message::Predicted { stream, .. } | Message::Own { stream, .. } => (Some(*stream), false),
         Message::Change(_) | Message::ClockSetBack | Message::EventsWait | Message::SourcesEnded => (None, false),
     };
-    frames(message).iter().filter_map(move |frame| {
+    stored(message).iter().filter_map(move |frame| {
         Some(Incoming {
             stream: stream?,
             frame,
             is_repeatable,
         })
     })
-}
-
-fn acknowledge(message: Message) {
-    if let Message::Measured {
-        batch: Batch { ack: Some(ack), .. },
-        ..
-    } = message
-    {
-        ack.acknowledge();
-    }
 }

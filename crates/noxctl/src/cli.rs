@@ -28,6 +28,14 @@ pub enum Command {
     /// Check a plant file and try its sources once; nothing is stored.
     #[command(after_help = "Example: noxctl check --config gt1.plant.toml --json")]
     Check(CheckArgs),
+    /// Look at a Modbus device: one stretch of registers in all types and orders. Reads only.
+    #[command(
+        after_help = "Examples: noxctl scan --host 10.0.0.7 --unit 1 --area holding --offset 0 --count 20\n          noxctl scan --device /dev/ttyUSB0 --baud 19200 --parity even --unit 3 --area input --count 10 --csv"
+    )]
+    Scan(ScanArgs),
+    /// Register maps of a plant file.
+    #[command(subcommand)]
+    Points(PointsCommand),
     /// Print readings of a database.
     #[command(
         after_help = "Example: noxctl query --db gt1.sqlite --tags NOX,NOX_PRED --from 2026-03-01T00:00:00Z --csv"
@@ -146,6 +154,100 @@ pub struct SupportArgs {
     /// The file to write.
     #[arg(long, value_name = "FILE", default_value = "support.zip")]
     pub out: PathBuf,
+}
+
+/// `scan`.
+#[derive(Args)]
+#[command(group = clap::ArgGroup::new("place").required(true).args(["host", "device"]))]
+pub struct ScanArgs {
+    /// Host name or address of a Modbus TCP device.
+    #[arg(long)]
+    pub host: Option<String>,
+    /// Its TCP port.
+    #[arg(long, default_value_t = 502)]
+    pub port: u16,
+    /// RTU frames over TCP: a transparent gateway.
+    #[arg(long, requires = "host")]
+    pub rtu_over_tcp: bool,
+    /// A serial port instead: /dev/ttyUSB0, COM3.
+    #[arg(long)]
+    pub device: Option<String>,
+    /// Bits a second on the serial port.
+    #[arg(long, default_value_t = 9600, value_parser = clap::value_parser!(u32).range(50..=4_000_000))]
+    pub baud: u32,
+    /// Parity on the serial port.
+    #[arg(long, value_enum, default_value_t = ScanParity::None)]
+    pub parity: ScanParity,
+    /// Stop bits on the serial port.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub stop_bits: u8,
+    /// The device on the link.
+    #[arg(long, default_value_t = 1)]
+    pub unit: u8,
+    /// Which of its tables.
+    #[arg(long, value_enum, default_value_t = ScanArea::Holding)]
+    pub area: ScanArea,
+    /// First register or bit, from 0.
+    #[arg(long, default_value_t = 0)]
+    pub offset: u16,
+    /// How many.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    pub count: u16,
+    /// How long one answer may take.
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(10..=600_000))]
+    pub timeout_ms: u64,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV, one way of reading a line.
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// A table of a Modbus device.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScanArea {
+    /// Function 1.
+    Coil,
+    /// Function 2.
+    Discrete,
+    /// Function 4.
+    Input,
+    /// Function 3.
+    Holding,
+}
+
+/// Parity of a serial port.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScanParity {
+    /// No parity bit.
+    None,
+    /// Even parity.
+    Even,
+    /// Odd parity.
+    Odd,
+}
+
+/// `points …`.
+#[derive(Subcommand)]
+pub enum PointsCommand {
+    /// Write the points of a Modbus source as a register map, as `points_csv` reads it.
+    #[command(after_help = "Example: noxctl points export --config gt1.plant.toml --source plc --out map.csv")]
+    Export(PointsExportArgs),
+}
+
+/// `points export`.
+#[derive(Args)]
+pub struct PointsExportArgs {
+    /// The plant file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The source's id.
+    #[arg(long, value_name = "ID")]
+    pub source: String,
+    /// Where the map is written; left out: stdout.
+    #[arg(long, value_name = "CSV")]
+    pub out: Option<PathBuf>,
 }
 
 /// A span of time.
@@ -377,6 +479,9 @@ pub enum SimulateCommand {
     /// As a Modbus RTU device on a serial port.
     #[command(after_help = "Example: noxctl simulate modbus-rtu --device /dev/ttyUSB1 --baud 9600")]
     ModbusRtu(SimulateRtuArgs),
+    /// As a text device on a serial port: lines that come by themselves, or answers of the AK protocol.
+    #[command(after_help = "Example: noxctl simulate serial --device /dev/ttyUSB1 --format csv --every-ms 1000")]
+    Serial(SimulateSerialArgs),
     /// As a publisher of a broker's messages.
     #[command(
         after_help = "Example: noxctl simulate mqtt --host 127.0.0.1 --topic 'plant/gt1/{tag}'\n         noxctl simulate mqtt --host 127.0.0.1 --format sparkplug-b --topic plant/gt1/turbine"
@@ -431,6 +536,35 @@ pub struct SimulateRtuArgs {
     /// The turbine.
     #[command(flatten)]
     pub turbine: Turbine,
+}
+
+/// `simulate serial`.
+#[derive(Args)]
+pub struct SimulateSerialArgs {
+    /// The serial port.
+    #[arg(long)]
+    pub device: String,
+    /// How it speaks.
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    pub format: LineFormat,
+    /// Time between two lines, of `csv`.
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
+    pub every_ms: u64,
+    /// Bits a second.
+    #[arg(long, default_value_t = 9600)]
+    pub baud: u32,
+    /// The turbine.
+    #[command(flatten)]
+    pub turbine: Turbine,
+}
+
+/// How a simulated text device speaks.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LineFormat {
+    /// `SIM,…`: every value between commas, by itself.
+    Csv,
+    /// Answers to `AKON K0`.
+    Ak,
 }
 
 /// `simulate mqtt`.

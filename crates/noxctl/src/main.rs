@@ -26,6 +26,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Demo(args) => commands::run::demo(args),
         Command::Run(args) => commands::run::run(&args),
         Command::Check(args) => commands::check::check(&args),
+        Command::Scan(args) => commands::scan::scan(&args),
+        Command::Points(cli::PointsCommand::Export(args)) => commands::points::export(&args),
         Command::Query(args) => commands::query::query(&args),
         Command::Events(args) => commands::support::events(&args),
         Command::Support(args) => commands::support::support(&args),

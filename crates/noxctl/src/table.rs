@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Headings of the time column, which is no number.
-pub const TIME_HEADINGS: [&str; 3] = engine::import::TIME_HEADINGS;
+pub const TIME_HEADINGS: [&str; 3] = domain::history::TIME_HEADINGS;
 
 /// Columns of numbers, all of one length.
 #[derive(Debug, PartialEq)]

@@ -104,6 +104,66 @@ fn a_modbus_rtu_device_is_read() {
     check_typed(&db);
 }
 
+/// modbus-tk: register n holds n, bit n is set where n is odd.
+fn status_bits_of_a_real_slave(source: &str, slave: impl FnOnce() -> Process, folder: &std::path::Path) {
+    let with = |tag: &str, offset: u16, more: &str| format!("{}{more}\n", point(tag, 2, offset, "int16", ""));
+    let points = [
+        with("GOOD", 10, "status = { address = \"DI15\", bad_when = true }"),
+        with("BAD", 11, "status = { address = \"DI16\", bad_when = true }"),
+        // bit 0 of register 7 is set, of register 8 it is not
+        with("SET", 12, "status = { address = \"IR8\", bit = 0, bad_when = true }"),
+        with("CLEAR", 13, "status = { address = \"IR9\", bit = 0, bad_when = true }"),
+        // beyond what the slave has
+        with("UNKNOWN", 14, "status = { address = \"C300\", bad_when = true }"),
+        with("NONE", 15, "bad_raw = [15]"),
+        with("LINE", 100, "raw = [0, 200]\neu = [-50.0, 150.0]"),
+    ];
+    let tags = ["GOOD", "BAD", "SET", "CLEAR", "UNKNOWN", "NONE", "LINE"].map(|tag| (tag, "1"));
+    let (config, db) = plant(folder, &tags, &format!("{source}{}", points.concat()));
+    let _slave = slave();
+    let run = start_run(&config);
+    wait("values", 30, || (good_count(&db, "LINE") >= 3).then_some(()));
+    assert!(run.terminate().status.success());
+    for (tag, value, quality, reason) in [
+        ("GOOD", Some(10.0), "good", ""),
+        ("BAD", Some(11.0), "bad", "device-status"),
+        ("SET", Some(12.0), "bad", "device-status"),
+        ("CLEAR", Some(13.0), "good", ""),
+        ("UNKNOWN", Some(14.0), "uncertain", "device-exception"),
+        ("NONE", None, "bad", "device-status"),
+        ("LINE", Some(50.0), "good", ""),
+    ] {
+        // the end of the run may cut a poll short
+        let all = readings(&db, tag);
+        let as_wanted = all
+            .iter()
+            .filter(|r| (r.1, r.2.as_str(), r.3.as_str()) == (value, quality, reason));
+        assert!(
+            as_wanted.count() >= 3 && all.iter().all(|r| r.1.is_none() || r.1 == value),
+            "{tag}: {all:?}"
+        );
+    }
+}
+
+#[test]
+fn status_bits_and_codes_of_a_device_over_tcp_mark_its_values() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let slave = || peer("tk_peer.py", &["tcp", &port.to_string()]);
+    status_bits_of_a_real_slave(&tcp_source(port), slave, folder.path());
+}
+
+#[test]
+fn status_bits_and_codes_of_a_device_on_a_line_mark_its_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_line, ours, theirs) = serial_pair(folder.path());
+    let source = format!(
+        "[[source]]\nid = \"line\"\nkind = \"modbus-rtu\"\ndevice = \"{}\"\nbaud = 9600\npoll_ms = 300\ntimeout_ms = 250\n",
+        ours.display()
+    );
+    let slave = || peer("tk_peer.py", &["rtu", path(&theirs)]);
+    status_bits_of_a_real_slave(&source, slave, folder.path());
+}
+
 #[test]
 fn messages_are_stored_once_with_their_own_time_over_a_kill() {
     let folder = tempfile::tempdir().unwrap();

@@ -11,7 +11,7 @@ mod common;
 use common::*;
 use std::{
     collections::BTreeSet,
-    io::{BufRead, BufReader, Write},
+    io::Write,
     path::Path,
     process::{Command, Stdio},
 };
@@ -36,25 +36,6 @@ fn write_plant(folder: &Path, prefixes: &[&str], body: &str) -> (std::path::Path
     let names = tags(prefixes);
     let tags: Vec<(&str, &str)> = names.iter().map(|n| (n.as_str(), "1")).collect();
     plant(folder, &tags, body)
-}
-
-/// A peer from tests/peers that says `ready` when it is.
-fn peer(script: &str, args: &[&str]) -> Process {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/peers")
-        .join(script);
-    let mut command = Command::new(python());
-    command
-        .arg(script)
-        .args(args)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let mut process = Process::start(&mut command);
-    let mut ready = String::new();
-    let output = process.0.stdout.take().unwrap();
-    BufReader::new(output).read_line(&mut ready).unwrap();
-    assert_eq!(ready.trim(), "ready");
-    process
 }
 
 /// All readings of these registers; every value must be its register's own number.

@@ -116,3 +116,26 @@ fn an_unknown_tag_or_time_is_refused_and_help_has_an_example() {
         assert!(help.contains("Example: noxctl"), "{command:?}: {help}");
     }
 }
+
+#[test]
+fn a_deadband_thins_what_is_stored_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let _slave = peer("modbus_peer.py", &["tcp", &port.to_string()]);
+    let still = point("AT", 1, 0, "float32", "ABCD") + "deadband = { abs = 0.5, max_silence_s = 60 }\n";
+    let body = tcp_source(port) + &still + &point("AP", 1, 2, "float32", "ABCD");
+    let limit = "[[limit]]\ntag = \"AT\"\nhigh = 10.0\naverage_s = 2\n";
+    let (config, db) = plant(folder.path(), &[("AT", "degC"), ("AP", "mbar")], &(body + limit));
+    let run = start_run(&config);
+    wait("polls", 30, || (good(&db, "AP").len() >= 20).then_some(()));
+    let output = run.terminate();
+    assert_eq!(good(&db, "AT"), [14.25]);
+    let summary = last_json(&output.stdout);
+    assert_eq!(summary["readings"], good(&db, "AP").len() + 1);
+    // the limit's mean is of every poll: one value alone would not have filled it
+    assert!(
+        text(&output.stdout).contains(r#""event":"alarm""#),
+        "{}",
+        text(&output.stdout)
+    );
+}

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     faults::Faults,
+    server::FunctionLog,
     turbine::{Snapshot, Turbine},
 };
 
@@ -67,6 +68,8 @@ impl Drop for Running {
 #[derive(Clone)]
 pub struct LiveTurbine {
     running: Arc<Running>,
+    /// What its servers are asked for.
+    pub(crate) asked: FunctionLog,
     faults: Faults,
 }
 
@@ -102,8 +105,14 @@ impl LiveTurbine {
                 shared,
                 thread: Some(thread),
             }),
+            asked: FunctionLog::default(),
             faults: Faults::default(),
         })
+    }
+
+    /// The same turbine, whose servers record what they are asked for.
+    pub fn recording(self, asked: FunctionLog) -> Self {
+        Self { asked, ..self }
     }
 
     /// The same turbine, seen through a device that has these faults.

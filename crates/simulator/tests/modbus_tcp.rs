@@ -110,3 +110,32 @@ fn a_stopped_server_closes_its_port_and_its_connections() {
     assert_eq!(stream.read(&mut [0; 8]).unwrap_or(0), 0);
     assert!(TcpStream::connect(address).is_err());
 }
+
+#[test]
+fn a_device_with_faults_is_late_and_refuses() {
+    let turbine = LiveTurbine::start(Options::default()).unwrap();
+    let faults = ["late=50", "exceptions=100"].map(|text| text.parse().unwrap());
+    let turbine = turbine.with_faults(simulator::Faults::new(faults));
+    let server = ModbusTcpServer::start("127.0.0.1:0".parse().unwrap(), turbine).unwrap();
+    let mut stream = connect(server.local_addr());
+    let asked = std::time::Instant::now();
+    assert_eq!(ask(&mut stream, 1, 1, &[3, 0, 0, 0, 2]).1, [0x83, 4]);
+    assert!(asked.elapsed() >= Duration::from_millis(50));
+    server.stop();
+}
+
+#[test]
+fn a_device_that_is_silent_answers_nobody_and_keeps_the_connection() {
+    let turbine = LiveTurbine::start(Options::default()).unwrap();
+    let turbine = turbine.with_faults(simulator::Faults::new(["silence=1000:1000".parse().unwrap()]));
+    let server = ModbusTcpServer::start("127.0.0.1:0".parse().unwrap(), turbine).unwrap();
+    let mut stream = connect(server.local_addr());
+    stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    stream.write_all(&[0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 2]).unwrap();
+    let error = stream.read(&mut [0; 16]).unwrap_err();
+    assert!(matches!(
+        error.kind(),
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+    ));
+    server.stop();
+}

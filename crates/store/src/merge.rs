@@ -131,7 +131,7 @@ fn add_stream(
     let is_split = wanted
         .streams
         .iter()
-        .filter(|other| other.source == stream.source)
+        .filter(|other| other.source == stream.source && other.model.is_some() == is_predicted)
         .count()
         > 1;
     let first = stream.tags.first().filter(|_| is_predicted || is_split);

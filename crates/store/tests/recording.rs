@@ -6,7 +6,9 @@ use domain::tag::Origin;
 use domain::{Basis, Frame, Reason, Sample, Status, Tag, TagId, TagName, Timestamp, Unit};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
-use store::{Committed, Description, Incoming, ModelId, Reader, StoreError, StreamDescription, StreamId, Writer};
+use store::{
+    Committed, Description, EventRecord, Incoming, ModelId, Reader, StoreError, StreamDescription, StreamId, Writer,
+};
 
 const START: i64 = 1_772_323_200_000_000;
 
@@ -306,7 +308,7 @@ fn files_that_are_not_ours_or_too_new_are_refused_untouched() {
     ] {
         let text = error.to_string();
         assert!(
-            text.contains("999") && text.contains("versions up to 1") && error.is_wrong_input(),
+            text.contains("999") && text.contains("versions up to 2") && error.is_wrong_input(),
             "{text}"
         );
     }
@@ -379,6 +381,75 @@ fn tags_and_streams_join_a_database_at_any_time() {
         .query_row("SELECT count(*) FROM readings", [], |row| row.get(0))
         .unwrap();
     assert_eq!(n, 5);
+}
+
+#[test]
+fn another_description_may_come_while_recording() {
+    let folder = Folder::new();
+    let mut writer = Writer::open(folder.database(), &description()).unwrap();
+    for i in 0..40 {
+        commit(
+            &mut writer,
+            0,
+            &[frame(START + i * 500_000, &[(0, 1.0), (1, 2.0)])],
+            false,
+        );
+    }
+    let mut wider = description();
+    wider.tags.push(tag("AH", "%"));
+    let ah = wider.tags.len() as u32 - 1;
+    wider.streams[0].tags.push(TagId(ah));
+    writer.redescribe(&wider).unwrap();
+    for i in 40..80 {
+        commit(
+            &mut writer,
+            0,
+            &[frame(START + i * 500_000, &[(0, 1.0), (1, 2.0), (ah, 80.0)])],
+            false,
+        );
+    }
+    let mut wrong = wider.clone();
+    wrong.tags[0] = tag("AT", "K");
+    assert!(matches!(writer.redescribe(&wrong), Err(StoreError::UnitChanged { .. })));
+    let last = commit(
+        &mut writer,
+        0,
+        &[frame(START + 40_000_000, &[(0, 1.0), (ah, 81.0)])],
+        false,
+    );
+    assert_eq!(last.last_seq, 81);
+    writer.close().unwrap();
+    let reader = Reader::open(folder.database()).unwrap();
+    for (tag, n) in [("AT", 81), ("AP", 80), ("AH", 41)] {
+        assert_eq!(reader.readings(tag, None, None).unwrap().len(), n, "{tag}");
+        let columns = reader.columns(tag, None, None, 3).unwrap();
+        assert_eq!(columns.iter().map(|c| c.n).sum::<u64>(), n as u64, "{tag}");
+    }
+}
+
+#[test]
+fn what_happened_is_kept_and_an_older_database_has_room_for_it() {
+    let folder = Folder::new();
+    Writer::open(folder.database(), &description())
+        .unwrap()
+        .close()
+        .unwrap();
+    let old = Connection::open(folder.database()).unwrap();
+    old.execute_batch("DROP TABLE event; PRAGMA user_version = 1;").unwrap();
+    old.close().unwrap();
+    assert_eq!(Reader::open(folder.database()).unwrap().events(10).unwrap(), []);
+
+    let mut writer = Writer::open(folder.database(), &description()).unwrap();
+    let event = |n: i64| EventRecord {
+        time: Timestamp::from_micros(START + n),
+        kind: "link".into(),
+        subject: "plc".into(),
+        message: format!("offline {n}"),
+    };
+    writer.record(&[event(1), event(2)]).unwrap();
+    writer.record(&[event(3)]).unwrap();
+    let reader = Reader::open(folder.database()).unwrap();
+    assert_eq!(reader.events(2).unwrap(), [event(2), event(3)]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Registers and frames as bytes: pure functions.
 
 use crate::api::Request;
-use domain::plant::{Area, DataType, ModbusPoint, WordOrder};
+use domain::plant::{Area, DataType, ModbusPoint, StatusBit, WordOrder};
 
 /// What an answer holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +12,27 @@ pub enum Data {
     Words(Vec<u16>),
 }
 
-/// The value of a point in the answer to a request, in the tag's unit; none where the answer does not hold it.
-pub fn value(point: &ModbusPoint, request: &Request, data: &Data) -> Option<f64> {
+impl Data {
+    /// Bytes of it on the wire.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Bits(bits) => bits.len().div_ceil(8) as u64,
+            Self::Words(words) => 2 * words.len() as u64,
+        }
+    }
+}
+
+/// What a point's registers hold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// A number, in the tag's unit.
+    Number(f64),
+    /// The device's own code for "no value".
+    NoValue,
+}
+
+/// The value of a point in the answer to a request; none where the answer does not hold it.
+pub fn value(point: &ModbusPoint, request: &Request, data: &Data) -> Option<Value> {
     let start = usize::from(point.address.offset.checked_sub(request.offset)?);
     let raw = match data {
         Data::Bits(bits) => f64::from(u8::from(*bits.get(start)?)),
@@ -22,7 +41,20 @@ pub fn value(point: &ModbusPoint, request: &Request, data: &Data) -> Option<f64>
             number(words, point.data_type, point.order)
         }
     };
-    Some(raw * point.factor + point.offset)
+    if point.bad_raw.contains(&raw) {
+        return Some(Value::NoValue);
+    }
+    Some(Value::Number(raw * point.factor + point.offset))
+}
+
+/// Does this status bit say that the value is bad? None where the answer does not hold it.
+pub fn is_bad(status: &StatusBit, request: &Request, data: &Data) -> Option<bool> {
+    let place = usize::from(status.address.offset.checked_sub(request.offset)?);
+    let bit = match data {
+        Data::Bits(bits) => *bits.get(place)?,
+        Data::Words(words) => words.get(place)? >> status.bit? & 1 == 1,
+    };
+    Some(bit == status.bad_when)
 }
 
 /// The number that registers hold. 64-bit integers beyond 2⁵³ lose their last digits, as f64 does.
@@ -241,11 +273,48 @@ mod tests {
             order: WordOrder::Abcd,
             factor: 0.1,
             offset: 100.0,
+            bad_raw: vec![3.0],
+            status: None,
+            deadband: None,
         };
         let data = Data::Words(vec![1, 2, 3]);
-        assert_eq!(value(&point(11, DataType::Int16), &request, &data), Some(100.2));
+        let number = |n| Some(Value::Number(n));
+        assert_eq!(value(&point(11, DataType::Int16), &request, &data), number(100.2));
+        assert_eq!(
+            value(&point(12, DataType::Int16), &request, &data),
+            Some(Value::NoValue)
+        );
         assert_eq!(value(&point(12, DataType::Float32), &request, &data), None);
         assert_eq!(value(&point(9, DataType::Int16), &request, &data), None);
+    }
+
+    #[test]
+    fn a_status_bit_is_a_bit_or_a_bit_of_a_register() {
+        let request = |area| Request {
+            unit_id: 1,
+            area,
+            offset: 10,
+            count: 2,
+        };
+        let status = |area, bit, bad_when| StatusBit {
+            address: Address { area, offset: 11 },
+            bit,
+            bad_when,
+        };
+        let bits = Data::Bits(vec![false, true]);
+        let discrete = |bad_when| is_bad(&status(Area::Discrete, None, bad_when), &request(Area::Discrete), &bits);
+        assert_eq!((discrete(true), discrete(false)), (Some(true), Some(false)));
+        let words = Data::Words(vec![0, 0b1000]);
+        let register = |bit| is_bad(&status(Area::Input, Some(bit), true), &request(Area::Input), &words);
+        assert_eq!((register(3), register(2)), (Some(true), Some(false)));
+        assert_eq!(
+            is_bad(
+                &status(Area::Input, Some(3), true),
+                &request(Area::Input),
+                &Data::Words(vec![8])
+            ),
+            None
+        );
     }
 
     fn frame(body: &[u8]) -> Vec<u8> {

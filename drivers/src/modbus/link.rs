@@ -10,7 +10,11 @@ use domain::{
     plant::{Area, ModbusLink, SerialLine},
 };
 use std::{io, time::Duration};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_modbus::{
     Response,
     client::{Client, Context, tcp},
@@ -91,6 +95,17 @@ impl Link {
     }
 }
 
+/// Asks a device at the other end of a stream of MBAP frames, once.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn ask_tcp<T>(stream: T, request: &Request) -> Result<Data, Failure>
+where
+    T: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static,
+{
+    read_tcp(&mut tcp::attach_slave(stream, Slave(1)), request).await
+}
+
 async fn connect(host: &str, port: u16, patience: Duration) -> Result<TcpStream, String> {
     let attempt = timeout(patience, TcpStream::connect((host, port))).await;
     let stream = attempt
@@ -128,8 +143,17 @@ async fn open_serial(line: SerialLine) -> Result<Box<dyn Line>, String> {
 
 /// Three and a half characters of eleven bits, which part two frames; never below 1.75 ms (Modbus over serial line
 /// 1.02, 2.5.1.1).
-fn silence(baud: u32) -> Duration {
+pub fn silence(baud: u32) -> Duration {
     Duration::from_micros((38_500_000 / u64::from(baud.max(1))).max(1750))
+}
+
+/// tokio-modbus tells the end of a stream as the system's last error, whatever that was (success, would block, in
+/// progress): none of these comes from a socket that is awaited.
+fn closed_or(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(0 | 11 | 115 | 10035) => io::Error::new(io::ErrorKind::UnexpectedEof, "closed by the device"),
+        _ => error,
+    }
 }
 
 /// `Client::call` and not `Reader`: in debug builds `Reader` panics at an answer of a wrong length, in others it lets
@@ -155,6 +179,6 @@ async fn read_tcp(context: &mut Context, request: &Request) -> Result<Data, Fail
         Ok(Ok(_)) => Err(wrong("an answer of another function".into())),
         Ok(Err(code)) => Err(Failure::Exception(code.into())),
         Err(tokio_modbus::Error::Protocol(_)) => Err(wrong("an answer to another request".into())),
-        Err(tokio_modbus::Error::Transport(error)) => Err(Failure::Link(error)),
+        Err(tokio_modbus::Error::Transport(error)) => Err(Failure::Link(closed_or(error))),
     }
 }

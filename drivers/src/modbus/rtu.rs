@@ -210,8 +210,11 @@ impl RtuLink {
     }
 }
 
-/// The result that a frame of the right unit gives; an error when it answers something else.
-fn answer(request: &Request, frame: &RtuFrame) -> Result<Result<Data, Failure>, String> {
+/// The result that a frame of the right unit gives.
+///
+/// # Errors
+/// What is wrong when it answers something else.
+pub fn answer(request: &Request, frame: &RtuFrame) -> Result<Result<Data, Failure>, String> {
     let function = codec::function(request.area);
     if frame.function == function | 0x80 {
         return Ok(Err(Failure::Exception(frame.body.first().copied().unwrap_or_default())));

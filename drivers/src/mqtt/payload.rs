@@ -1,7 +1,10 @@
 //! From a message's bytes to value, time and quality: pure functions.
 
-use crate::sample::plain_number;
-use domain::{Reason, Status, Timestamp, plant::MqttTopic};
+use crate::{
+    json::{self, number, shown, status, time},
+    sample::plain_number,
+};
+use domain::{Status, Timestamp, plant::MqttTopic};
 use serde_json::Value;
 
 /// What a message says.
@@ -32,24 +35,25 @@ pub fn parse(topic: &MqttTopic, payload: &[u8]) -> Result<Message, String> {
             status: Status::Good,
         });
     }
-    let json: Value = serde_json::from_slice(payload).map_err(|e| {
+    let places = [Some(&*topic.value), topic.time.as_deref(), topic.quality.as_deref()];
+    let [value, said_time, quality] = json::at(payload, places).map_err(|e| {
         format!(
             "the payload is not JSON ({e}): {}",
             shown(&String::from_utf8_lossy(payload))
         )
     })?;
-    let at = |pointer: &Option<String>| pointer.as_ref().map(|p| json.pointer(p).unwrap_or(&Value::Null));
-    let status = at(&topic.quality).map_or(Ok(Status::Good), status)?;
-    let value = match json.pointer(&topic.value) {
+    let status = status(&quality.unwrap_or_default())?;
+    let value = match value {
         Some(Value::Null) if matches!(status, Status::Bad(_)) => None,
         None | Some(Value::Null) => return Err(format!("no value at {:?}", topic.value)),
         Some(value) => {
             let number =
-                number(value).ok_or_else(|| format!("the value is no number: {}", shown(&value.to_string())))?;
+                number(&value).ok_or_else(|| format!("the value is no number: {}", shown(&value.to_string())))?;
             scaled(topic, number)?
         }
     };
-    let time = at(&topic.time).map(time).transpose()?;
+    let time = topic.time.as_ref().map(|_| time(&said_time.unwrap_or_default()));
+    let time = time.transpose()?;
     Ok(Message { value, time, status })
 }
 
@@ -62,98 +66,10 @@ fn scaled(topic: &MqttTopic, number: f64) -> Result<Option<f64>, String> {
     }
 }
 
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Number(number) => number.as_f64().filter(|n| n.is_finite()),
-        Value::String(text) => plain_number(text.trim()),
-        Value::Bool(bit) => Some(f64::from(u8::from(*bit))),
-        _ => None,
-    }
-}
-
-/// RFC 3339, or milliseconds since 1970 as a number or in a text.
-fn time(value: &Value) -> Result<Timestamp, String> {
-    let error = || {
-        format!(
-            "no time (RFC 3339 or milliseconds since 1970): {}",
-            shown(&value.to_string())
-        )
-    };
-    let millis = |millis: f64| {
-        let micros = (millis * 1000.0).round();
-        // beyond this, f64 holds no whole microseconds and the calendar has ended long since
-        (micros.abs() < 9.0e18)
-            .then_some(micros as i64)
-            .and_then(Timestamp::checked_from_micros)
-            .ok_or_else(error)
-    };
-    match value {
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => whole
-                .checked_mul(1000)
-                .and_then(Timestamp::checked_from_micros)
-                .ok_or_else(error),
-            None => millis(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        Value::String(text) => match plain_number(text) {
-            Some(number) => millis(number),
-            None => Timestamp::parse(text).map_err(|_| error()),
-        },
-        _ => Err(error()),
-    }
-}
-
-/// OPC DA and Ignition codes (192, 64, 0 …), OPC UA status words (0x4000_0000 …). What is not known is never good.
-pub fn status_of_code(code: i64) -> Status {
-    match code {
-        192..=255 => Status::Good,
-        64..=127 | 256..=511 => Status::Uncertain(Reason::DeviceStatus),
-        ..=191 | 512..=1023 => Status::Bad(Reason::DeviceStatus),
-        0x1_0000..=0x3fff_ffff => Status::Good,
-        0x8000_0000.. => Status::Bad(Reason::DeviceStatus),
-        _ => Status::Uncertain(Reason::DeviceStatus),
-    }
-}
-
-/// Words or codes.
-fn status(value: &Value) -> Result<Status, String> {
-    let uncertain = Status::Uncertain(Reason::DeviceStatus);
-    let bad = Status::Bad(Reason::DeviceStatus);
-    Ok(match value {
-        Value::Null => Status::Good,
-        Value::Bool(is_good) => {
-            if *is_good {
-                Status::Good
-            } else {
-                bad
-            }
-        }
-        Value::Number(number) => match number.as_i64() {
-            Some(code) => status_of_code(code),
-            None => return Err(format!("no quality: {number}")),
-        },
-        Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
-            "good" => Status::Good,
-            "uncertain" => uncertain,
-            "bad" => bad,
-            other => other.parse().map_or(uncertain, status_of_code),
-        },
-        other => return Err(format!("no quality: {}", shown(&other.to_string()))),
-    })
-}
-
-fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(60).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    format!("{shown:?}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{TagId, plant::TopicTag};
+    use domain::{Reason, TagId, plant::TopicTag};
 
     fn topic(value: &str, time: Option<&str>, quality: Option<&str>) -> MqttTopic {
         MqttTopic {
@@ -229,33 +145,5 @@ mod tests {
         }
         let none = parse(&t, br#"{"v":null,"ts":1,"q":"bad"}"#).unwrap();
         assert_eq!((none.value, none.status), (None, Status::Bad(Reason::DeviceStatus)));
-    }
-
-    #[test]
-    fn qualities_are_words_or_codes() {
-        use domain::Quality::{Bad, Good, Uncertain};
-        for (text, quality) in [
-            (r#""good""#, Good),
-            (r#""GOOD""#, Good),
-            (r#""bad""#, Bad),
-            (r#""what?""#, Uncertain),
-            ("null", Good),
-            ("192", Good),
-            ("203", Good),
-            ("64", Uncertain),
-            ("0", Bad),
-            ("256", Uncertain),
-            ("516", Bad),
-            (r#""192""#, Good),
-            ("1083179008", Uncertain),
-            ("2147483648", Bad),
-            ("2150694912", Bad),
-            ("-1", Bad),
-            ("5000", Uncertain),
-            ("true", Good),
-        ] {
-            let value = serde_json::from_str(text).unwrap();
-            assert_eq!(status(&value).unwrap().quality(), quality, "{text}");
-        }
     }
 }

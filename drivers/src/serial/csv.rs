@@ -1,8 +1,8 @@
 //! Fields between commas. A line in which one wanted field is missing or no plain number is rejected as a whole, and so
 //! is one with another number of fields than its like: two lines that ran together are never taken for one.
 
-use crate::sample::plain_number;
-use domain::plant::SerialField;
+use super::parse::{Value, Wrong, number, text};
+use domain::{Status, plant::SerialField};
 
 /// So many lines in a row with another number of fields, each otherwise right, and the device has changed its format.
 const CHANGE_AFTER: u32 = 3;
@@ -14,11 +14,17 @@ pub struct CsvParser {
     fields: Vec<SerialField>,
 }
 
-enum Columns {
+/// How many fields a line has.
+pub enum Columns {
+    /// As the plant file says.
     Given(usize),
+    /// As the first good line had, until several in a row have another number.
     Learnt {
+        /// Of the first good line.
         count: Option<usize>,
+        /// Of the last line that had another.
         other: usize,
+        /// So many of those in a row.
         in_a_row: u32,
     },
 }
@@ -26,43 +32,45 @@ enum Columns {
 impl CsvParser {
     /// For these fields; `columns` as in the plant file.
     pub fn new(columns: Option<usize>, fields: Vec<SerialField>) -> Self {
-        let learning = Columns::Learnt {
-            count: None,
-            other: 0,
-            in_a_row: 0,
-        };
-        Self {
-            columns: columns.map_or(learning, Columns::Given),
-            fields,
-        }
+        let columns = Columns::new(columns);
+        Self { columns, fields }
     }
 
-    /// The values of the wanted fields, in their order, in the tags' units.
+    /// The values of the wanted fields, in their order.
     ///
     /// # Errors
     /// Why the line is rejected.
-    pub fn values(&mut self, line: &[u8]) -> Result<Vec<f64>, String> {
-        let text = std::str::from_utf8(line).map_err(|_| "it is no text (UTF-8)".to_owned())?;
-        let texts: Vec<&str> = text.split(',').collect();
+    pub fn values(&mut self, line: &[u8]) -> Result<Vec<Value>, Wrong> {
+        let texts: Vec<&str> = text(line)?.split(',').collect();
         let value = |field: &SerialField| {
             let text = texts.get(field.index).ok_or_else(|| {
-                format!(
-                    "field {} is missing, there are {} (counted from 0)",
-                    field.index,
-                    texts.len()
-                )
+                let (index, count) = (field.index, texts.len());
+                Wrong::Text(format!("field {index} is missing, there are {count} (counted from 0)"))
             })?;
-            let number = plain_number(text).ok_or_else(|| format!("field {} is no number: {text:?}", field.index))?;
-            Ok(number * field.factor + field.offset)
+            number(text, field, Status::Good)
         };
-        let values = self.fields.iter().map(value).collect::<Result<Vec<f64>, String>>()?;
-        self.columns.accept(texts.len())?;
+        let values = self.fields.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+        self.columns.accept(texts.len()).map_err(Wrong::Text)?;
         Ok(values)
     }
 }
 
 impl Columns {
-    fn accept(&mut self, found: usize) -> Result<(), String> {
+    /// As given, or to be learnt.
+    pub fn new(given: Option<usize>) -> Self {
+        given.map_or(
+            Self::Learnt {
+                count: None,
+                other: 0,
+                in_a_row: 0,
+            },
+            Self::Given,
+        )
+    }
+
+    /// # Errors
+    /// A line has not so many.
+    pub fn accept(&mut self, found: usize) -> Result<(), String> {
         let wanted = match self {
             Self::Given(wanted) => *wanted,
             Self::Learnt { count, other, in_a_row } => {
@@ -91,17 +99,19 @@ impl Columns {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use domain::TagId;
+    use super::{super::parse::tests::field, *};
 
-    fn parser(columns: Option<usize>, indexes: &[usize]) -> CsvParser {
-        let field = |&index: &usize| SerialField {
-            tag: TagId(0),
-            index,
-            factor: 1.0,
-            offset: 0.0,
-        };
-        CsvParser::new(columns, indexes.iter().map(field).collect())
+    struct Columned(CsvParser);
+
+    impl Columned {
+        fn values(&mut self, line: &[u8]) -> Result<Vec<f64>, Wrong> {
+            Ok(self.0.values(line)?.iter().map(|v| v.value).collect())
+        }
+    }
+
+    fn parser(columns: Option<usize>, indexes: &[usize]) -> Columned {
+        let fields = indexes.iter().map(|index| field(0, None, *index)).collect();
+        Columned(CsvParser::new(columns, fields))
     }
 
     #[test]
@@ -147,5 +157,22 @@ mod tests {
         assert!(parser.values(b"NOX,11.0,1.0,OK").is_err());
         assert!(parser.values(b"NOX,11.0,1.0,OK").is_ok());
         assert!(parser.values(b"NOX,11.0,1.0").is_err());
+    }
+
+    /// node-red #881: under load two messages arrive as one line, `unitid=1,value=…` in the middle of the first.
+    #[test]
+    fn two_lines_that_ran_together_are_rejected_and_not_cut_to_fit() {
+        for columns in [Some(3), None] {
+            let mut parser = parser(columns, &[1]);
+            assert!(parser.values(b"unitid=1,60.25,ppm").is_ok());
+            for line in [
+                &b"unitid=1,60.unitid=1,60.50,ppm"[..],
+                b"unitid=1,60.25,punitid=1,60.50,ppm",
+                b"unitid=1,60.25unitid=1,60.50,ppm",
+                b"unitid=1,60.25,ppmunitid=1,60.50,ppm",
+            ] {
+                assert!(parser.values(line).is_err(), "{}", String::from_utf8_lossy(line));
+            }
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Finding and opening serial ports.
 
+use super::usb;
 use domain::plant::{Device, Parity, SerialLine};
-use serialport::{DataBits, ErrorKind, FlowControl, SerialPortBuilder, SerialPortType, StopBits};
+use serialport::{DataBits, ErrorKind, FlowControl, SerialPortBuilder, StopBits};
 use std::io;
 
 /// What opens this line, and the port's name for messages.
@@ -31,53 +32,26 @@ pub fn port_builder(line: &SerialLine) -> Result<(SerialPortBuilder, String), St
 }
 
 fn device_path(device: &Device) -> Result<String, String> {
-    let Device::Usb {
-        vendor,
-        product,
-        serial,
-    } = device
-    else {
-        return Ok(device.to_string());
-    };
-    let ports = serialport::available_ports().map_err(|e| format!("the serial ports cannot be listed: {e}"))?;
-    let is_wanted = |port: &SerialPortType| match port {
-        SerialPortType::UsbPort(usb) => {
-            (usb.vid, usb.pid) == (*vendor, *product) && (serial.is_none() || usb.serial_number == *serial)
-        }
-        _ => false,
-    };
-    let mut found = ports
-        .into_iter()
-        .filter(|port| is_wanted(&port.port_type))
-        .map(|port| port.port_name);
-    match (found.next(), found.next()) {
-        (Some(path), None) => Ok(path),
-        (Some(first), Some(second)) => Err(format!(
-            "{device} is plugged in more than once ({first}, {second}): give its serial number too"
-        )),
-        (None, _) => Err(format!("{device} is not plugged in")),
+    match device {
+        Device::Path(path) => Ok(path.clone()),
+        Device::Usb { .. } => usb::find(device, usb::ports()?),
     }
 }
 
 /// What is wrong with a port, and what to do.
 pub fn open_error(port: &str, error: &serialport::Error) -> String {
     let hint = match error.kind() {
-        ErrorKind::NoDevice | ErrorKind::Io(io::ErrorKind::NotFound) => "no such port: is the adapter plugged in?",
-        ErrorKind::Io(io::ErrorKind::PermissionDenied) if cfg!(windows) => "another program has it open",
+        ErrorKind::Io(io::ErrorKind::NotFound) => "no such port: is the adapter plugged in?".into(),
         ErrorKind::Io(io::ErrorKind::PermissionDenied) => {
             "permission denied: add the user to the group dialout (sudo usermod -aG dialout $USER) and log in again"
+                .into()
         }
-        _ if is_busy(error) => "another program has it open",
-        _ => return format!("{port}: {error}"),
+        // Windows has one answer for both
+        ErrorKind::NoDevice if cfg!(windows) => "no such port, or another program has it open".into(),
+        ErrorKind::NoDevice => format!("another program has it open (`fuser -v {port}` names it)"),
+        _ => error.to_string(),
     };
     format!("{port}: {hint}")
-}
-
-fn is_busy(error: &serialport::Error) -> bool {
-    let text = error.to_string().to_ascii_lowercase();
-    ["busy", "lock", "would block", "temporarily unavailable"]
-        .iter()
-        .any(|word| text.contains(word))
 }
 
 #[cfg(test)]
@@ -85,12 +59,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_rights_name_the_group() {
+    fn missing_rights_name_the_group_and_the_command() {
         let denied = serialport::Error::new(ErrorKind::Io(io::ErrorKind::PermissionDenied), "Permission denied");
         let text = open_error("/dev/ttyUSB0", &denied);
-        assert!(cfg!(windows) || text.contains("dialout"), "{text}");
-        let missing = serialport::Error::new(ErrorKind::NoDevice, "No such file or directory");
-        assert!(open_error("/dev/ttyUSB0", &missing).contains("plugged in"));
+        assert!(text.contains("usermod -aG dialout"), "{text}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_port_that_is_not_there_and_one_that_is_taken_are_told_apart() {
+        let open = |path: &str| serialport::new(path, 9600).open();
+        let missing = open("/dev/ttyUSB999").unwrap_err();
+        assert!(
+            open_error("/dev/ttyUSB999", &missing).contains("plugged in"),
+            "{missing}"
+        );
+        let (_device, ours) = serialport::TTYPort::pair().unwrap();
+        let path = serialport::SerialPort::name(&ours).unwrap();
+        drop(ours);
+        let _first = open(&path).unwrap();
+        let taken = open(&path).err().unwrap();
+        assert!(open_error(&path, &taken).contains("another program"), "{taken}");
     }
 
     #[test]

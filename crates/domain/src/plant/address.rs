@@ -57,6 +57,19 @@ pub struct Address {
     pub offset: u16,
 }
 
+impl fmt::Display for Address {
+    /// The letter form, counted from 1: `HR1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letters = match self.area {
+            Area::Coil => "C",
+            Area::Discrete => "DI",
+            Area::Input => "IR",
+            Area::Holding => "HR",
+        };
+        write!(f, "{letters}{}", u32::from(self.offset) + 1)
+    }
+}
+
 /// What an address may look like.
 pub const ADDRESS_FORMS: &str =
     "400001 or 40001 (also 3…, 1…, 0…), HR1, IR1, DI1, C1 (all counted from 1), or { area = \"holding\", offset = 0 }";
@@ -124,6 +137,11 @@ impl DataType {
         ("float64", Self::Float64),
     ];
 
+    /// The word of plant files.
+    pub fn as_str(self) -> &'static str {
+        word_of(&Self::WORDS, self)
+    }
+
     /// Registers (or bits) it takes.
     pub fn count(self) -> u16 {
         match self {
@@ -161,6 +179,11 @@ impl WordOrder {
         ("DCBA", Self::Dcba),
     ];
 
+    /// The word of plant files.
+    pub fn as_str(self) -> &'static str {
+        word_of(&Self::WORDS, self)
+    }
+
     /// Are the words reversed?
     pub fn reverses_words(self) -> bool {
         matches!(self, Self::Cdab | Self::Dcba)
@@ -170,6 +193,10 @@ impl WordOrder {
     pub fn swaps_bytes(self) -> bool {
         matches!(self, Self::Badc | Self::Dcba)
     }
+}
+
+fn word_of<T: PartialEq>(words: &[(&'static str, T)], wanted: T) -> &'static str {
+    words.iter().find(|(_, t)| *t == wanted).map_or("", |(word, _)| word)
 }
 
 #[cfg(test)]
@@ -193,6 +220,7 @@ mod tests {
             ("hr7", at(Area::Holding, 6)),
         ] {
             assert_eq!(text.parse(), want, "{text}");
+            assert_eq!(want.unwrap().to_string().parse(), want, "{text}");
         }
         for text in [
             "500001", "400000", "HR0", "9x", "", "HR", "4001", "4000001", "465537", "0x10", "-1", "HR70000",

@@ -10,8 +10,9 @@ mod table;
 
 pub use address::{Address, Area, DataType, WordOrder};
 pub use source::{
-    Device, Framing, LineParser, ModbusLink, ModbusPoint, ModbusSource, MqttSource, MqttTopic, Parity, Polling,
-    SerialField, SerialLine, SerialSource, Source, SourceKind, SparkplugMetric, Tls, TopicTag,
+    Checksum, Deadband, Device, Framing, HttpSource, LineParser, LinePattern, ModbusLink, ModbusPoint, ModbusSource,
+    MqttSource, MqttTopic, Parity, Polling, Question, ReplayColumn, ReplaySource, ReplayStamp, Requests, SerialField,
+    SerialLine, SerialMode, SerialSource, Source, SourceKind, SparkplugMetric, StatusBit, Tls, TopicTag,
 };
 
 use crate::{Tag, TagId, TagName, tag::Origin, unit::Basis};
@@ -99,7 +100,7 @@ pub struct PostgresExport {
 }
 
 /// A line of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// The file's name as it was given.
     pub file: String,
@@ -167,10 +168,11 @@ impl PlantFile {
         find_tag(&self.tags, name)
     }
 
-    /// The tags a source gives: those it names, and for topics with `{tag}` every tag that no other source names.
+    /// The tags a source gives: those it names, and where their names come with the values (topics with `{tag}`, lines,
+    /// headings) every tag that no other source names.
     pub fn source_tags(&self, source: &Source) -> Vec<TagId> {
         let mut tags = source.fixed_tags();
-        if source.names_tags_by_topic() {
+        if source.names_tags_itself() {
             let elsewhere = |tag: &TagId| {
                 self.sources
                     .iter()
@@ -188,6 +190,11 @@ impl PlantFile {
     pub fn tag(&self, id: TagId) -> Option<&Tag> {
         self.tags.get(id.index())
     }
+}
+
+/// A register map (`points_csv`) of these points, in the units of their tags. Read again, it gives the same points.
+pub fn register_map(points: &[ModbusPoint], tags: &[Tag]) -> String {
+    parse::points_csv::write(points, tags)
 }
 
 /// The place of the tag of this name in a list of tags; none for one that is retired.

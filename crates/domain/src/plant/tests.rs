@@ -14,7 +14,7 @@ fn the_commented_example_is_a_right_plant_file() {
     let plant = PlantFile::parse(text, "example.plant.toml", &|_| Ok(map.into())).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(
         plant.sources.iter().map(Source::kind_name).collect::<Vec<_>>(),
-        ["modbus-tcp", "modbus-rtu", "serial", "mqtt"]
+        ["modbus-tcp", "modbus-rtu", "serial", "serial", "mqtt"]
     );
 }
 
@@ -97,6 +97,138 @@ fn a_register_map_is_read_and_its_mistakes_told_by_its_own_line() {
     assert!(problems[0].message.contains("9x"));
 }
 
+/// The points of a source with this line of a map, beside the same keys as a table.
+fn modbus(text: &str) -> Result<ModbusSource, PlantError> {
+    match parse(text)?.sources.remove(0).kind {
+        SourceKind::Modbus(modbus) => Ok(modbus),
+        other => panic!("{other:?}"),
+    }
+}
+
+const POINT: &str = "[[source.point]]\ntag = \"NOX\"\nunit_id = 3\naddress = \"IR7\"\ntype = \"int16\"\nraw = [0, 32767]\neu = [0.0, 250.0]\n\
+                     bad_raw = [32767, 65535]\nstatus = { address = \"DI15\", bad_when = true }\ndeadband = { abs = 0.5, max_silence_s = 90 }\n";
+
+#[test]
+fn a_point_may_have_a_line_through_two_points_codes_a_status_bit_and_a_deadband() {
+    let source = modbus(&format!("{HEAD}{PLC}{POINT}")).unwrap();
+    let point = &source.points[1];
+    assert!((32767.0 * point.factor + point.offset - 250.0).abs() < 1e-9);
+    assert_eq!(
+        (point.offset, &point.bad_raw[..]),
+        (0.0, &[32767.0, -1.0][..]),
+        "65535 is -1 in an int16"
+    );
+    let address = Address {
+        area: Area::Discrete,
+        offset: 14,
+    };
+    assert_eq!(
+        point.status,
+        Some(StatusBit {
+            address,
+            bit: None,
+            bad_when: true
+        })
+    );
+    assert_eq!(
+        point.deadband.map(|d| (d.abs, d.max_silence.as_secs())),
+        Some((0.5, 90))
+    );
+    let register = POINT.replace(
+        "{ address = \"DI15\",",
+        "{ address = { area = \"input\", offset = 100 }, bit = 3,",
+    );
+    let source = modbus(&format!("{HEAD}{PLC}{register}")).unwrap();
+    assert_eq!(
+        source.points[1].status.map(|s| (s.address.to_string(), s.bit)),
+        Some(("IR101".into(), Some(3)))
+    );
+}
+
+#[test]
+fn what_does_not_go_together_in_a_point_is_told() {
+    for (old, new, words) in [
+        (
+            "eu = [0.0, 250.0]\n",
+            "eu = [0.0, 250.0]\nscale = 2.0\n",
+            &["scale", "raw"][..],
+        ),
+        (
+            "eu = [0.0, 250.0]\n",
+            "eu = [0.0, 250.0]\noffset = 2.0\n",
+            &["offset", "raw"],
+        ),
+        ("eu = [0.0, 250.0]\n", "", &["raw", "without `eu`"]),
+        ("raw = [0, 32767]\n", "", &["eu", "without `raw`"]),
+        ("raw = [0, 32767]", "raw = [5, 5]", &["[5, 5]"]),
+        ("raw = [0, 32767]", "raw = [5]", &["[5]", "two numbers"]),
+        ("[32767, 65535]", "[65536]", &["65536", "-32768 to 65535"]),
+        ("[32767, 65535]", "[1.5]", &["1.5", "whole"]),
+        ("bad_when = true", "bad_wen = true", &["bad_wen", "bad_when"]),
+        ("\"DI15\"", "\"HR15\"", &["`bit`"]),
+        ("\"DI15\"", "\"DI15\", bit = 1", &["bit 1"]),
+        ("\"DI15\"", "\"15\"", &["15", "DI1"]),
+        ("abs = 0.5", "abs = -0.5", &["-0.5"]),
+        ("max_silence_s = 90", "max_silence_s = 0", &["max_silence_s", "0"]),
+    ] {
+        let text = format!("{HEAD}{PLC}{}", POINT.replacen(old, new, 1));
+        let PlantError(problems) = parse(&text).unwrap_err();
+        let is_told = |p: &Problem| words.iter().all(|w| p.message.contains(w)) && p.line > 23;
+        assert!(problems.iter().any(is_told), "{new:?}: {problems:?}");
+    }
+}
+
+#[test]
+fn a_register_map_has_the_same_keys_and_survives_being_written() {
+    let source = "[[source]]\nid = \"plc\"\nkind = \"modbus-tcp\"\nhost = \"h\"\npoints_csv = \"map.csv\"\n";
+    let read = |map: &str| {
+        let text = format!("{HEAD}{source}");
+        let plant = PlantFile::parse(&text, "dir/x.plant.toml", &|_| Ok(map.to_owned()))?;
+        match plant.sources[0].kind.clone() {
+            SourceKind::Modbus(modbus) => Ok((modbus.points, plant.tags)),
+            other => panic!("{other:?}"),
+        }
+    };
+    let map = "tag,unit_id,address,type,order,unit,raw,eu,bad_raw,status,deadband\n\
+               NOX,3,IR7,int16,,,0;32767,0;250,32767;65535,DI15;true,0.5;90\n\
+               AT,1,400001,float32,CDAB,degF,,,-9999.9,HR101;3;false,0\n";
+    let (points, tags) = read(map).unwrap();
+    let table = modbus(&format!("{HEAD}{PLC}{POINT}")).unwrap();
+    assert_eq!(points[0], table.points[1], "the same as in the plant file");
+    let written = register_map(&points, &tags);
+    assert_eq!(read(&written).unwrap().0, points, "{written}");
+    for (old, new, word) in [
+        ("0;32767", "0-32767", "0-32767"),
+        ("32767;65535", "x", "bad_raw"),
+        ("DI15;true", "DI15", "DI15;true"),
+        ("HR101;3;false", "HR101;16;false", "15"),
+        ("0.5;90", "a;90", "0.5;60"),
+    ] {
+        let PlantError(problems) = read(&map.replacen(old, new, 1)).unwrap_err();
+        assert!(
+            problems[0].message.contains(word) && problems[0].line > 1,
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
+fn a_request_may_hold_more_bits_than_registers() {
+    let with = |text: &str| {
+        let text = format!("{HEAD}{}{}{POINT}", PLC.replacen("poll_ms = 500\n", text, 1), "");
+        modbus(&text).map(|m| (m.polling.max_registers, m.polling.max_bits))
+    };
+    assert_eq!(with("").unwrap(), (125, 2000));
+    assert_eq!(with("max_registers = 10\n").unwrap(), (10, 10));
+    assert_eq!(with("max_registers = 500\n").unwrap(), (125, 500));
+    assert!(with("max_registers = 2001\n").is_err());
+    let registers = format!("{HEAD}{}", PLC.replacen("poll_ms = 500\n", "max_registers = 126\n", 1));
+    assert!(
+        parse(&registers).unwrap_err().to_string().contains("125"),
+        "no point is a bit"
+    );
+}
+
 #[test]
 fn a_password_in_the_file_is_refused_and_not_repeated() {
     let mqtt = "[[source]]\nid = \"b\"\nkind = \"mqtt\"\nhost = \"h\"\nclient_id = \"c\"\npassword = \"hunter2\"\n[[source.topic]]\ntopic = \"a/{tag}\"\n";
@@ -133,4 +265,72 @@ fn a_limit_may_stand_on_a_prediction() {
     assert_eq!(plant.limits[0].tag.as_str(), "NOX_PRED");
     assert_eq!(plant.models[0].file, ModelFile::Pretrained("NOX".into()));
     assert!(parse(&format!("{HEAD}{}", model.replace("\"NOX_PRED\"", "\"CO_PRED\""))).is_err());
+}
+
+#[test]
+fn a_source_that_other_machines_reach_has_a_token() {
+    let http = |more: &str| parse(&format!("{HEAD}[[source]]\nid = \"h\"\nkind = \"http\"\n{more}"));
+    let plant = http("").unwrap();
+    let SourceKind::Http(settings) = &plant.sources[0].kind else {
+        panic!()
+    };
+    assert!(settings.listen.ip().is_loopback() && settings.path == "/readings");
+    assert_eq!(plant.source_tags(&plant.sources[0]), [TagId(0), TagId(1)]);
+    let plant = http("listen = \"0.0.0.0:8080\"\ntoken = \"env:T\"\ntags = [\"NOX\"]\n").unwrap();
+    assert_eq!(plant.source_tags(&plant.sources[0]), [TagId(1)]);
+    for (more, words) in [
+        ("listen = \"0.0.0.0:8080\"\n", "token"),
+        ("listen = \"[::]:8080\"\n", "token"),
+        ("listen = \"8080\"\n", "127.0.0.1:8080"),
+        ("token = \"s3cret\"\n", "env:NAME"),
+        ("path = \"readings\"\n", "/readings"),
+        ("path = \"/a{b}\"\n", "letters"),
+        ("tags = []\n", "empty"),
+        ("tags = [\"XX\"]\n", "XX"),
+        ("max_body_bytes = 1\n", "1024"),
+        ("port = 1\n", "unknown key `port`"),
+    ] {
+        let PlantError(problems) = http(more).unwrap_err();
+        assert!(
+            problems.len() == 1 && problems[0].message.contains(words) && problems[0].line == 17,
+            "{more}: {problems:?}"
+        );
+        assert!(!problems[0].message.contains("s3cret"));
+    }
+}
+
+#[test]
+fn a_replay_names_its_columns_or_takes_what_is_left() {
+    let replay = |more: &str| parse(&format!("{HEAD}[[source]]\nid = \"r\"\nkind = \"replay\"\n{more}"));
+    let plant =
+        replay("file = \"h.csv\"\n[[source.column]]\ntag = \"AT\"\ncolumn = \"T1\"\nunit = \"degF\"\n").unwrap();
+    let SourceKind::Replay(settings) = &plant.sources[0].kind else {
+        panic!()
+    };
+    assert_eq!((settings.speed, settings.stamp), (1.0, ReplayStamp::Arrival));
+    let column = &settings.columns.as_ref().unwrap()[0];
+    assert!(column.heading == "T1" && (212.0 * column.factor + column.offset - 100.0).abs() < 1e-9);
+    for (more, words) in [
+        ("", "file"),
+        ("file = \"\"\n", "empty"),
+        ("file = \"h\"\nspeed = 0\n", "0.001"),
+        ("file = \"h\"\nstamp = \"now\"\n", "arrival"),
+        ("file = \"h\"\nloop = true\nstamp = \"file\"\n", "loop"),
+        ("file = \"h\"\n[[source.column]]\ncolumn = \"AT\"\n", "tag"),
+    ] {
+        let PlantError(problems) = replay(more).unwrap_err();
+        assert!(problems[0].message.contains(words), "{more}: {problems:?}");
+    }
+}
+
+#[test]
+fn two_sources_cannot_both_take_what_is_left() {
+    let http = "[[source]]\nid = \"h\"\nkind = \"http\"\n";
+    let replay = "[[source]]\nid = \"r\"\nkind = \"replay\"\nfile = \"h.csv\"\n";
+    let PlantError(problems) = parse(&[HEAD, http, replay].concat()).unwrap_err();
+    assert!(problems[0].message.contains("\"h\" and source \"r\""), "{problems:?}");
+    let column = "[[source.column]]\ntag = \"AT\"\n";
+    let plant = parse(&[HEAD, http, replay, column].concat()).unwrap();
+    assert_eq!(plant.source_tags(&plant.sources[0]), [TagId(1)]);
+    assert_eq!(plant.source_tags(&plant.sources[1]), [TagId(0)]);
 }

@@ -1,9 +1,11 @@
 //! The commands, one file for those that belong together.
 
 pub mod check;
+pub mod points;
 pub mod predict;
 pub mod query;
 pub mod run;
+pub mod scan;
 pub mod simulate;
 mod simulate_mqtt;
 pub mod support;

@@ -210,22 +210,28 @@ pub fn python() -> PathBuf {
     python
 }
 
-/// pymodbus's slave over TCP or a serial line.
-pub fn modbus_peer(kind: &str, place: &str) -> Process {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peers/modbus_peer.py");
-    let mut process = Process::start(
-        Command::new(python())
-            .arg(script)
-            .args([kind, place])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null()),
-    );
+/// A peer from tests/peers that says `ready` when it is.
+pub fn peer(script: &str, args: &[&str]) -> Process {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/peers")
+        .join(script);
+    let mut command = Command::new(python());
+    command
+        .arg(script)
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut process = Process::start(&mut command);
     let mut ready = String::new();
-    BufReader::new(process.0.stdout.take().unwrap())
-        .read_line(&mut ready)
-        .unwrap();
+    let output = process.0.stdout.take().unwrap();
+    BufReader::new(output).read_line(&mut ready).unwrap();
     assert_eq!(ready.trim(), "ready");
     process
+}
+
+/// pymodbus's slave over TCP or a serial line.
+pub fn modbus_peer(kind: &str, place: &str) -> Process {
+    peer("modbus_peer.py", &[kind, place])
 }
 
 /// Two ends of a serial line.

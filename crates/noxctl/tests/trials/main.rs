@@ -11,7 +11,14 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod r7_unplug;
+
+mod c_requests;
+mod p3_latency;
 mod r4a_broker;
+mod r5_late_answers;
+mod r6_dead_unit;
+mod r8a_clock;
 
 /// `quick` in the suite, `full` when the trial is made for the record.
 fn scaled<T>(quick: T, full: T) -> T {

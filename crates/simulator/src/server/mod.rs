@@ -1,14 +1,19 @@
-//! The servers that show a turbine as a Modbus device, over TCP and over a serial line.
+//! The servers that show a turbine as a device: Modbus over TCP and over a serial line, lines of text, AK.
 //!
-//! Functions 1 to 4 are answered, nothing else is: a write gets exception 1 like any function the device does not have.
+//! Modbus functions 1 to 4 are answered, nothing else is: a write gets exception 1 like any function the device does not have.
 
+mod asked;
 mod frame;
+mod line;
 mod pdu;
 mod rtu;
+mod serial;
 mod tcp;
 
+pub use asked::FunctionLog;
 pub use pdu::respond;
 pub use rtu::ModbusRtuServer;
+pub use serial::{SerialFormat, SerialServer};
 pub use tcp::ModbusTcpServer;
 
 use crate::{live::LiveTurbine, registers::RegisterBank};

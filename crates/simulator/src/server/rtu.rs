@@ -11,13 +11,10 @@ use tracing::{debug, info, warn};
 
 use super::faulty_answer;
 use super::frame::{RtuRequest, rtu_answer, take_rtu_request, whole_rtu_request};
+use super::line::{IDLE_POLL, Line};
 use crate::live::LiveTurbine;
 use crate::registers::UNIT_ID;
 
-/// How soon an idle line notices that the server stops.
-const IDLE_POLL: Duration = Duration::from_millis(100);
-/// Systems and USB adapters hold bytes back for longer than the 3.5 characters of the standard.
-const SHORTEST_SILENCE: Duration = Duration::from_millis(20);
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
 /// Noise without a silence is dropped from here on.
 const MOST_PENDING: usize = 1024;
@@ -35,10 +32,7 @@ impl ModbusRtuServer {
     /// # Errors
     /// What the system says when it refuses the line or the thread.
     pub fn start(device: &str, baud: u32, turbine: LiveTurbine) -> io::Result<Self> {
-        let line = Line {
-            device: device.to_owned(),
-            baud,
-        };
+        let line = Line::new(device, baud);
         let port = line.open()?;
         let stop = Arc::new(AtomicBool::new(false));
         let thread = {
@@ -69,22 +63,6 @@ impl Drop for ModbusRtuServer {
     }
 }
 
-struct Line {
-    device: String,
-    baud: u32,
-}
-
-impl Line {
-    fn open(&self) -> io::Result<Box<dyn SerialPort>> {
-        Ok(serialport::new(&self.device, self.baud).timeout(IDLE_POLL).open()?)
-    }
-
-    /// The silence that ends a frame: 3.5 characters of 11 bits.
-    fn silence(&self) -> Duration {
-        Duration::from_secs_f64(38.5 / f64::from(self.baud.max(1))).max(SHORTEST_SILENCE)
-    }
-}
-
 fn run(line: &Line, port: Box<dyn SerialPort>, turbine: &LiveTurbine, stop: &AtomicBool) {
     let mut open = Some(port);
     while !stop.load(Ordering::Relaxed) {
@@ -93,7 +71,7 @@ fn run(line: &Line, port: Box<dyn SerialPort>, turbine: &LiveTurbine, stop: &Ato
             None => line.open().map(|port| open = Some(port)),
         };
         if let Err(error) = served {
-            warn!(device = line.device, %error, "Modbus RTU line lost");
+            warn!(device = line.device(), %error, "Modbus RTU line lost");
             let mut left = REOPEN_AFTER;
             while !left.is_zero() && !stop.load(Ordering::Relaxed) {
                 sleep(IDLE_POLL);
@@ -138,6 +116,7 @@ fn send(port: &mut impl Write, request: &RtuRequest, turbine: &LiveTurbine) -> i
     if request.unit != UNIT_ID {
         return Ok(());
     }
+    turbine.asked.asked(&request.pdu);
     match faulty_answer(&request.pdu, turbine) {
         Some(pdu) => port.write_all(&rtu_answer(UNIT_ID, &pdu)),
         None => Ok(()),

@@ -145,6 +145,7 @@ fn serve(stream: &mut (impl Read + Write), turbine: &LiveTurbine, stop: &AtomicB
 }
 
 fn answer(request: &TcpRequest, turbine: &LiveTurbine) -> Option<Vec<u8>> {
+    turbine.asked.asked(&request.pdu);
     match request.unit {
         0 | UNIT_ID | 0xFF => faulty_answer(&request.pdu, turbine),
         _ => Some(no_such_unit(&request.pdu)),

@@ -8,7 +8,7 @@ use super::{
     topic::{Kind, Topic},
     wire::{Metric, Number, Payload},
 };
-use crate::mqtt::payload;
+use crate::json;
 use domain::{Reason, Status, TagId, Timestamp, plant::SparkplugMetric};
 use std::collections::{BTreeSet, HashMap};
 
@@ -273,7 +273,7 @@ fn reading(wanted: &SparkplugMetric, metric: &Metric<'_>, payload: &Payload<'_>)
     let status = match metric.quality {
         None => Status::Good,
         Some(500) => Status::Bad(Reason::Stale),
-        Some(code) => payload::status_of_code(code),
+        Some(code) => json::status_of_code(code),
     };
     let (value, status) = match metric.value {
         Number::Null => (None, status.worst(device_status)),

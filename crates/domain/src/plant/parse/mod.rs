@@ -2,11 +2,14 @@
 
 mod export;
 mod head;
+mod http;
 mod modbus;
+pub(super) mod modbus_point;
 mod model;
 mod mqtt;
-mod points_csv;
+pub(super) mod points_csv;
 mod port;
+mod replay;
 mod scale;
 mod secret;
 mod serial;
@@ -15,7 +18,7 @@ mod tag;
 mod tls;
 
 use super::{
-    Place, PlantError, PlantFile, Problem, ReadBeside, Source,
+    Place, PlantError, PlantFile, Problem, ReadBeside, Source, SourceKind,
     table::{Table, Text},
 };
 use crate::{
@@ -69,6 +72,7 @@ pub(super) fn plant_file(
     });
     problems.extend(duplicates(&source_tables, &sources, |s| s.id.clone(), "source"));
     problems.extend(tags_given_twice(&tags, &sources));
+    problems.extend(tags_taken_twice(&sources));
     let models = collect(&root.tables("model")?, &mut problems, |table| {
         model::model(table, &tags)
     });
@@ -152,6 +156,31 @@ fn tags_given_twice(tags: &[Tag], sources: &[Source]) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Two sources that both take whatever tag comes would interleave two truths. Topics of several brokers are the plant's own
+/// affair: they say by their names what they give.
+fn tags_taken_twice(sources: &[Source]) -> Vec<Problem> {
+    let takes_all = |s: &&Source| s.names_tags_itself();
+    let is_mqtt = |s: &Source| matches!(s.kind, SourceKind::Mqtt(_));
+    let Some(first) = sources.iter().find(takes_all) else {
+        return Vec::new();
+    };
+    let others = sources
+        .iter()
+        .filter(takes_all)
+        .skip(1)
+        .filter(|s| !(is_mqtt(first) && is_mqtt(s)));
+    let problem = |source: &Source| {
+        let Place { file, line } = source.place.clone();
+        let message = format!(
+            "source {:?} and source {:?} would both give every tag that no other source names; list the tags of one \
+             (http: `tags`, replay: [[source.column]])",
+            first.id, source.id
+        );
+        Problem { file, line, message }
+    };
+    others.map(problem).collect()
 }
 
 impl From<Problem> for Place {

@@ -1,19 +1,14 @@
-//! A Modbus source and its points.
+//! A Modbus source: its link and when it is polled.
 
 use super::{
-    Result, points_csv,
-    scale::line,
+    Result,
+    modbus_point::PointText,
+    points_csv,
     source::{backoff, millis, port},
-    tag::unknown_tag,
 };
 use crate::{
     Tag,
-    plant::{
-        Address, Area, DataType, ModbusLink, ModbusPoint, ModbusSource, Place, Polling, Problem, ReadBeside, WordOrder,
-        address::ADDRESS_FORMS,
-        find_tag,
-        table::{Table, Value},
-    },
+    plant::{Area, ModbusLink, ModbusPoint, ModbusSource, Polling, ReadBeside, table::Table},
 };
 use std::time::Duration;
 
@@ -36,7 +31,6 @@ pub(super) fn modbus(
     file: &str,
     link: ModbusLink,
 ) -> Result<ModbusSource> {
-    let polling = polling(table)?;
     let mut texts = Vec::new();
     if let Some(value) = table.get("points_csv") {
         let name = value.string()?;
@@ -59,6 +53,7 @@ pub(super) fn modbus(
     if let Some(i) = points.iter().position(|p| !seen.insert(p.tag)) {
         return Err(texts[i].problem("tag", format!("tag {:?} has two points in this source", texts[i].tag)));
     }
+    let polling = polling(table, &points)?;
     Ok(ModbusSource { link, points, polling })
 }
 
@@ -70,13 +65,15 @@ fn beside_name(plant_file: &str, name: &str) -> String {
     }
 }
 
-fn polling(table: &Table<'_>) -> Result<Polling> {
+fn polling(table: &Table<'_>, points: &[ModbusPoint]) -> Result<Polling> {
+    let (max_registers, max_bits) = most_of_a_request(table, points)?;
     Ok(Polling {
         period: millis(table, "poll_ms", 10, 1000)?,
         timeout: millis(table, "timeout_ms", 10, 1000)?,
         retries: table.integer_or("retries", 0..=10, 1)? as u32,
         connect_backoff: backoff(table, [500, 5000])?,
-        max_registers: table.integer_or("max_registers", 1..=125, 125)? as u16,
+        max_registers,
+        max_bits,
         max_gap: table.integer_or("max_gap", 0..=124, 0)? as u16,
         pause_after_connect: millis(table, "pause_after_connect_ms", 0, 0)?,
         pause_between_requests: millis(table, "pause_between_requests_ms", 0, 0)?,
@@ -88,155 +85,15 @@ fn polling(table: &Table<'_>) -> Result<Polling> {
     })
 }
 
-/// A point as it is written, in the plant file or in a register map.
-pub(super) struct PointText {
-    pub place: Place,
-    pub tag: String,
-    pub unit_id: Option<u8>,
-    pub address: String,
-    /// The `{ area, offset }` form, which needs no reading.
-    pub wire_address: Option<Address>,
-    pub data_type: String,
-    pub order: Option<String>,
-    pub scale: Option<f64>,
-    pub offset: Option<f64>,
-    pub unit: Option<String>,
-    /// Where single keys stand, if not at `place`.
-    pub places: Vec<(&'static str, Place)>,
-}
-
-impl PointText {
-    fn from_table(table: &Table<'_>) -> Result<Self> {
-        let keys = ["tag", "address", "type", "order", "unit"];
-        let places = keys
-            .iter()
-            .filter_map(|&key| Some((key, table.get(key)?.problem("").into())))
-            .collect();
-        let text = |key| table.get(key).map(|v| v.string().map(str::to_owned)).transpose();
-        let address = table.require("address")?;
-        let wire_address = if address.as_str().is_some() {
-            None
-        } else {
-            Some(wire_address(&address)?)
-        };
-        Ok(Self {
-            place: table.problem("").into(),
-            tag: table.string("tag")?.to_owned(),
-            unit_id: table.integer("unit_id", 0..=255)?.map(|u| u as u8),
-            address: address.as_str().unwrap_or_default().to_owned(),
-            wire_address,
-            data_type: table.string("type")?.to_owned(),
-            order: text("order")?,
-            scale: table.number("scale")?,
-            offset: table.number("offset")?,
-            unit: text("unit")?,
-            places,
-        })
-    }
-
-    fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
-        let place = self
-            .places
-            .iter()
-            .find(|(k, _)| *k == key)
-            .map_or(&self.place, |(_, p)| p);
-        Problem {
-            file: place.file.clone(),
-            line: place.line,
-            message: message.into(),
-        }
-    }
-
-    fn resolve(&self, tags: &[Tag]) -> Result<ModbusPoint> {
-        let tag = find_tag(tags, &self.tag).ok_or_else(|| self.problem("tag", unknown_tag(&self.tag, tags)))?;
-        let data_type = word("type", &self.data_type, &DataType::WORDS).map_err(|m| self.problem("type", m))?;
-        let address = match self.wire_address {
-            Some(address) => address,
-            None => self.address.parse().map_err(|()| {
-                self.problem(
-                    "address",
-                    format!("`address` is {:?}; expected {ADDRESS_FORMS}", self.address),
-                )
-            })?,
-        };
-        if address.area.is_bits() != (data_type == DataType::Bool) {
-            let expected = if address.area.is_bits() {
-                "bool"
-            } else {
-                "a number type; single bits are coils or discrete inputs"
-            };
-            return Err(self.problem(
-                "type",
-                format!(
-                    "{} {} is read as {:?}; expected {expected}",
-                    address.area, address.offset, self.data_type
-                ),
-            ));
-        }
-        if u32::from(address.offset) + u32::from(data_type.count()) > 65536 {
-            return Err(self.problem(
-                "address",
-                format!(
-                    "{} registers from offset {} end beyond 65535",
-                    data_type.count(),
-                    address.offset
-                ),
-            ));
-        }
-        let order = match (&self.order, data_type.is_wide()) {
-            (Some(order), true) => word("order", order, &WordOrder::WORDS).map_err(|m| self.problem("order", m))?,
-            (None, false) => WordOrder::Abcd,
-            (None, true) => {
-                return Err(self.problem(
-                    "type",
-                    format!(
-                        "type {:?} is wider than a register and lacks `order`; expected one of: ABCD, CDAB, BADC, DCBA",
-                        self.data_type
-                    ),
-                ));
-            }
-            (Some(_), false) => {
-                return Err(self.problem(
-                    "order",
-                    format!(
-                        "type {:?} is one register and has no `order`; remove it",
-                        self.data_type
-                    ),
-                ));
-            }
-        };
-        let (factor, offset) = line(
-            &tags[tag.index()],
-            self.scale.unwrap_or(1.0),
-            self.offset.unwrap_or(0.0),
-            self.unit.as_deref(),
-        )
-        .map_err(|m| self.problem("unit", m))?;
-        Ok(ModbusPoint {
-            tag,
-            unit_id: self.unit_id.unwrap_or(1),
-            address,
-            data_type,
-            order,
-            factor,
-            offset,
-        })
-    }
-}
-
-fn word<T: Copy>(key: &str, text: &str, words: &[(&str, T)]) -> Result<T, String> {
-    words.iter().find(|(w, _)| *w == text).map(|(_, t)| *t).ok_or_else(|| {
-        let known: Vec<_> = words.iter().map(|(w, _)| *w).collect();
-        format!("`{key}` is {text:?}; expected one of: {}", known.join(", "))
-    })
-}
-
-fn wire_address(value: &Value<'_>) -> Result<Address> {
-    let table = value
-        .table("address".into())
-        .map_err(|_| value.problem(format!("`address` is {}; expected {ADDRESS_FORMS}", value.shown())))?;
-    let area = table.require("area")?.word(&Area::WORDS)?;
-    let offset = table.require("offset")?.integer(0..=65535)? as u16;
-    table.refuse_unknown_keys()?;
-    Ok(Address { area, offset })
+/// `max_registers` for registers and for bits: more than 125 says something about bits alone.
+fn most_of_a_request(table: &Table<'_>, points: &[ModbusPoint]) -> Result<(u16, u16)> {
+    let (registers, bits) = (Area::Holding.max_count(), Area::Coil.max_count());
+    let Some(value) = table.get("max_registers") else {
+        return Ok((registers, bits));
+    };
+    let reads_bits = points
+        .iter()
+        .any(|p| p.address.area.is_bits() || p.status.is_some_and(|s| s.address.area.is_bits()));
+    let most = value.integer(1..=u64::from(if reads_bits { bits } else { registers }))? as u16;
+    Ok((most.min(registers), most))
 }

@@ -2,9 +2,11 @@
 
 use super::{
     Result,
+    http::http,
     modbus::{modbus, modbus_rtu_over_tcp, modbus_tcp},
     mqtt::mqtt,
     port::serial_line,
+    replay::replay,
     serial::serial,
 };
 use crate::{
@@ -34,9 +36,12 @@ pub(super) fn source(table: &Table<'_>, tags: &[Tag], beside: ReadBeside<'_>, fi
         "modbus-rtu-over-tcp" => SourceKind::Modbus(modbus(table, tags, beside, file, modbus_rtu_over_tcp(table)?)?),
         "serial" => SourceKind::Serial(serial(table, tags)?),
         "mqtt" => SourceKind::Mqtt(mqtt(table, tags)?),
+        "http" => SourceKind::Http(http(table, tags)?),
+        "replay" => SourceKind::Replay(replay(table, tags)?),
         other => {
             return Err(kind_value.problem(format!(
-                "kind {other:?} is not known; expected one of: modbus-tcp, modbus-rtu, modbus-rtu-over-tcp, serial, mqtt"
+                "kind {other:?} is not known; expected one of: modbus-tcp, modbus-rtu, modbus-rtu-over-tcp, serial, mqtt, \
+                 http, replay"
             )));
         }
     };

@@ -3,7 +3,7 @@
 use super::SerialLine;
 use crate::{
     TagId,
-    plant::{Address, DataType, WordOrder},
+    plant::{Address, DataType, Deadband, WordOrder},
 };
 use std::time::Duration;
 
@@ -52,6 +52,8 @@ pub struct Polling {
     pub connect_backoff: (Duration, Duration),
     /// Most registers of one request, 1..=125.
     pub max_registers: u16,
+    /// Most coils or discrete inputs of one request, 1..=2000.
+    pub max_bits: u16,
     /// Registers read and thrown away to join two points; 0: never read an undeclared register.
     pub max_gap: u16,
     /// Wait between connecting and the first request.
@@ -87,4 +89,21 @@ pub struct ModbusPoint {
     pub factor: f64,
     /// See `factor`.
     pub offset: f64,
+    /// Raw numbers, as the type reads them, by which the device says that it has no value.
+    pub bad_raw: Vec<f64>,
+    /// The device's own word on this value.
+    pub status: Option<StatusBit>,
+    /// Which values are worth storing; left out: all.
+    pub deadband: Option<Deadband>,
+}
+
+/// A bit of the same unit by which a device says whether a value may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StatusBit {
+    /// A coil, a discrete input, or the register that holds the bit.
+    pub address: Address,
+    /// Which bit of a register, 0 the lowest; none where the address is a bit itself.
+    pub bit: Option<u8>,
+    /// The value is bad while the bit is this.
+    pub bad_when: bool,
 }

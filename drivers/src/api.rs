@@ -68,6 +68,8 @@ pub enum Observation {
     Latency(Duration),
     /// So many bytes came from the device.
     Received(u64),
+    /// So many further errors of a kind that has been told: they are counted and not told again.
+    Repeated(u64),
 }
 
 /// A source's link.
@@ -215,6 +217,8 @@ pub struct Context {
     pub secret: SecretLookup,
     /// The folder of the plant file, from which its relative paths start.
     pub folder: PathBuf,
+    /// The database's file: what a source has to remember itself stands beside it, named after it.
+    pub database: PathBuf,
 }
 
 /// Looks a secret up by its reference (`env:NAME`, `file:PATH`).
@@ -226,6 +230,9 @@ pub enum SetupError {
     /// Its secret is not to be had.
     #[error("{0}")]
     Secret(String),
+    /// Its certificates or keys cannot be used.
+    #[error("tls: {0}")]
+    Tls(String),
 }
 
 /// Where readings come from.

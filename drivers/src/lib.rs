@@ -15,6 +15,7 @@ pub mod parsers;
 mod replay;
 mod sample;
 mod serial;
+pub mod tls;
 
 pub use api::{
     AckToken, Batch, BoxFuture, CheckResult, Context, LinkState, Observation, Request, SetupError, Sink, Source,
@@ -32,7 +33,7 @@ pub fn source(settings: &plant::Source, context: &Context) -> Result<Box<dyn Sou
     Ok(match &settings.kind {
         SourceKind::Modbus(modbus) => Box::new(modbus::ModbusClient::new(modbus.clone(), context)),
         SourceKind::Serial(serial) => Box::new(serial::SerialLines::new(settings.id.clone(), serial.clone(), context)),
-        SourceKind::Mqtt(mqtt) => Box::new(mqtt::MqttSubscriber::new(mqtt.clone(), context)?),
+        SourceKind::Mqtt(mqtt) => Box::new(mqtt::MqttSubscriber::new(&settings.id, mqtt.clone(), context)?),
         SourceKind::Http(http) => Box::new(http::HttpInlet::new(http.clone(), context)?),
         SourceKind::Replay(replay) => Box::new(replay::Replayer::new(settings.id.clone(), replay.clone(), context)),
     })

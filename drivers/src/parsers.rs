@@ -4,7 +4,7 @@
 pub use crate::{
     http::body as http_body,
     modbus::{codec, link, rtu},
-    mqtt::payload as mqtt_payload,
+    mqtt::{gate as mqtt_gate, payload as mqtt_payload, sparkplug::wire as sparkplug},
     replay::rows as history_rows,
     serial::{check as line_check, csv as csv_lines, framing, parse as line_parse},
 };

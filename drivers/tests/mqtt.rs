@@ -8,138 +8,18 @@
 
 mod common;
 
-use common::{Running, free_port, source};
+use common::{
+    Running,
+    broker::{Broker, connected, source_of as source_text, subscribed},
+    free_port, source, source_in,
+};
 use domain::{Reason, Status};
 use drivers::{LinkState, SourceError};
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
-use std::{
-    net::TcpStream,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
-
-struct Broker {
-    port: u16,
-    folder: PathBuf,
-    child: Option<Child>,
-}
+use std::time::{Duration, Instant};
 
 impl Broker {
-    fn new() -> Self {
-        let port = free_port();
-        let folder = std::env::temp_dir().join(format!("drivers-mqtt-{}-{port}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let mut broker = Self {
-            port,
-            folder,
-            child: None,
-        };
-        broker.start();
-        broker
-    }
-
-    fn start(&mut self) {
-        let settings = format!(
-            "listener {} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n",
-            self.port
-        );
-        let file = self.folder.join("m.conf");
-        std::fs::write(&file, settings).unwrap();
-        let sbin = format!(
-            "{}:/usr/sbin:/usr/local/sbin",
-            std::env::var("PATH").unwrap_or_default()
-        );
-        let mut command = Command::new("mosquitto");
-        command
-            .arg("-c")
-            .arg(&file)
-            .env("PATH", &sbin)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        self.child = Some(
-            command
-                .spawn()
-                .unwrap_or_else(|e| panic!("install mosquitto (cargo xtask test does): {e}")),
-        );
-        let end = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < end, "mosquitto does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-
     fn source(&self, more: &str) -> Box<dyn drivers::Source> {
-        let text = format!(
-            "kind = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {}\nclient_id = \"test\"\nqos = 1\n{more}\
-             [[source.topic]]\ntopic = \"p/{{tag}}\"\nvalue = \"/v\"\ntime = \"/ts\"\nquality = \"/q\"\n\
-             [[source.topic]]\ntopic = \"bare\"\ntag = \"T1\"\nvalue = \"\"\n",
-            self.port
-        );
-        source(2, &text)
-    }
-
-    async fn publisher(&self) -> Publisher {
-        let (client, mut events) = AsyncClient::new(MqttOptions::new("publisher", "127.0.0.1", self.port), 100);
-        let (sender, acks) = tokio::sync::mpsc::channel(100_000);
-        let task = tokio::spawn(async move {
-            while let Ok(event) = events.poll().await {
-                if matches!(event, Event::Incoming(Packet::PubAck(_))) {
-                    let _ = sender.send(()).await;
-                }
-            }
-        });
-        Publisher {
-            client,
-            acks,
-            _task: task,
-        }
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.stop();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-struct Publisher {
-    client: AsyncClient,
-    acks: tokio::sync::mpsc::Receiver<()>,
-    _task: tokio::task::JoinHandle<()>,
-}
-
-impl Publisher {
-    /// Publishes, and waits until the broker has it.
-    async fn publish(&mut self, topic: &str, retain: bool, payload: &[u8]) {
-        self.client
-            .publish(topic, QoS::AtLeastOnce, retain, payload)
-            .await
-            .unwrap();
-        self.acks.recv().await.expect("the broker takes it");
-    }
-}
-
-fn connected(running: &Running) -> impl Future<Output = ()> {
-    running.until("connected", |s| s.read(|r| r.states.contains(&LinkState::Connected)))
-}
-
-/// Connected, and the broker has answered the subscription: a message comes back.
-async fn subscribed(running: &Running, publisher: &mut Publisher) {
-    connected(running).await;
-    let end = Instant::now() + Duration::from_secs(10);
-    while running.sink.values(1).is_empty() {
-        assert!(Instant::now() < end, "no subscription");
-        publisher.publish("bare", false, b"-1").await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        source(2, &source_text(self.port, more))
     }
 }
 
@@ -262,30 +142,40 @@ async fn a_broker_that_forgot_everything_is_subscribed_again() {
     running.stop().await;
 }
 
+/// A 20 kB message on a persistent session made the client reconnect for ever (the limit was 10 KiB), and what was queued
+/// behind it never came.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_packet_that_cannot_be_read_does_not_stop_the_feed() {
+async fn a_large_message_neither_stops_the_feed_nor_costs_what_is_queued_behind_it() {
     let broker = Broker::new();
-    let mut options = MqttOptions::new("big", "127.0.0.1", broker.port);
-    options.set_max_packet_size(4 << 20, 4 << 20);
     let mut publisher = broker.publisher().await;
-    let running = Running::start(broker.source(""));
+    let running = Running::start(broker.source("max_packet_bytes = 50000\n"));
     subscribed(&running, &mut publisher).await;
-    let (big, mut events) = AsyncClient::new(options, 10);
-    big.publish("p/T0", QoS::AtLeastOnce, false, vec![b' '; 2 << 20])
-        .await
-        .unwrap();
-    while !matches!(events.poll().await.unwrap(), Event::Incoming(Packet::PubAck(_))) {}
-    let is_told = |e: &SourceError| matches!(e, SourceError::Link { message } if message.contains("given up"));
-    running
-        .until("the queue is given up", |s| s.read(|r| r.errors.iter().any(is_told)))
-        .await;
-    let end = Instant::now() + Duration::from_secs(20);
-    while running.sink.values(0).is_empty() {
-        assert!(Instant::now() < end, "{:?}", running.sink.read(|r| r.errors.clone()));
-        publisher.publish("p/T0", false, br#"{"v":5,"ts":5}"#).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
     running.stop().await;
+    // while we are away
+    let small = |v: u32| format!(r#"{{"v":{v},"ts":{v}}}"#).into_bytes();
+    let padded = |v: u32, bytes: usize| [small(v), vec![b' '; bytes]].concat();
+    for message in [
+        small(1),
+        padded(2, 20_000),
+        padded(3, 2 << 20),
+        padded(4, 60_000),
+        small(5),
+    ] {
+        publisher.publish("p/T0", false, &message).await;
+    }
+    let running = Running::start(broker.source("max_packet_bytes = 50000\n"));
+    running.until("the last", |s| s.values(0).contains(&5.0)).await;
+    let sink = running.stop().await;
+    assert_eq!(sink.values(0), [1.0, 2.0, 5.0]);
+    let errors = sink.read(|r| r.errors.clone());
+    let is_told = |e: &SourceError| matches!(e, SourceError::RejectedMessage { message, .. } if message.contains("max_packet_bytes"));
+    assert!(errors.len() == 2 && errors.iter().all(is_told), "{errors:?}");
+    // and they are acknowledged: a third run gets nothing
+    let running = Running::start(broker.source(""));
+    connected(&running).await;
+    publisher.publish("p/T0", false, &small(6)).await;
+    running.until("the new one", |s| s.values(0).contains(&6.0)).await;
+    assert_eq!(running.stop().await.values(0), [6.0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -325,4 +215,156 @@ async fn a_check_does_not_disturb_the_session_at_work() {
         "{:?}",
         sink.read(|r| r.errors.clone())
     );
+}
+
+fn settings(port: u16, client: &str, qos: u8, topics: &str) -> String {
+    format!(
+        "kind = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {port}\nclient_id = \"{client}\"\nqos = {qos}\n\
+         connect_backoff_ms = [20, 200]\n{topics}"
+    )
+}
+
+const WILD: &str =
+    "[[source.topic]]\ntopic = \"plant/+/gt1/{tag}/#\"\n[[source.topic]]\ntopic = \"+/co/#\"\ntag = \"T1\"\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wildcards_take_what_is_a_tag_and_tell_the_rest_once() {
+    let broker = Broker::new();
+    let mut publisher = broker.publisher().await;
+    let running = Running::start(source(2, &settings(broker.port, "test", 1, WILD)));
+    running
+        .until("subscribed", |_| broker.log().contains("Sending SUBACK to test"))
+        .await;
+    for (topic, payload) in [
+        ("plant/a/gt1/T0", "1"),
+        ("plant/b/gt1/T0/raw/x", "2"),
+        ("plant/a/gt1/VIB7", "3"),
+        ("plant/a/gt1/VIB7", "4"),
+        ("plant/a/gt1/VIB8", "5"),
+        ("plant/a/gt1/VIB7/raw", "6"),
+        ("stack/co", "7"),
+        ("stack/co/1h", "8"),
+    ] {
+        publisher.publish(topic, false, payload.as_bytes()).await;
+    }
+    running.until("the last", |s| s.values(1) == [7.0, 8.0]).await;
+    let sink = running.stop().await;
+    assert_eq!(sink.values(0), [1.0, 2.0]);
+    let errors = sink.read(|r| r.errors.clone());
+    assert!(
+        errors.len() == 2 && errors[0].to_string().contains("VIB7"),
+        "{errors:?}"
+    );
+    let repeated = |o: &&drivers::Observation| matches!(o, drivers::Observation::Repeated(1));
+    assert_eq!(sink.read(|r| r.observations.iter().filter(repeated).count()), 2);
+}
+
+/// influxdata/telegraf #9703: with a persistent session, a topic that was removed went on being delivered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_left_the_plant_file_is_unsubscribed() {
+    let broker = Broker::new();
+    let mut publisher = broker.publisher().await;
+    let unsubscribed = || {
+        let log = broker.log();
+        let lines: Vec<&str> = log.lines().collect();
+        let is_it = |two: &&[&str]| two[0].ends_with("Received UNSUBSCRIBE from test") && two[1].ends_with("\ta");
+        lines.windows(2).filter(is_it).count()
+    };
+    let topic = |name: &str, tag| format!("[[source.topic]]\ntopic = \"{name}\"\ntag = \"T{tag}\"\n");
+    let start =
+        |topics: &str| Running::start(source_in(&broker.folder, 2, &settings(broker.port, "test", 1, topics)).unwrap());
+    let running = start(&(topic("a", 0) + &topic("b", 1)));
+    running
+        .until("subscribed", |_| broker.log().contains("Sending SUBACK to test"))
+        .await;
+    running.stop().await;
+    let running = start(&topic("b", 1));
+    running.until("unsubscribed", |_| unsubscribed() == 1).await;
+    publisher.publish("a", false, b"1").await;
+    publisher.publish("b", false, b"2").await;
+    running.until("the other", |s| s.values(1) == [2.0]).await;
+    let sink = running.stop().await;
+    assert!(
+        sink.of(0).is_empty() && sink.read(|r| r.errors.is_empty()),
+        "{:?}",
+        sink.read(|r| r.errors.clone())
+    );
+    // known to be gone: the third run says nothing to the broker
+    let running = start(&topic("b", 1));
+    connected(&running).await;
+    publisher.publish("b", false, b"3").await;
+    running.until("the next", |s| s.values(1) == [3.0]).await;
+    running.stop().await;
+    assert_eq!(unsubscribed(), 1);
+}
+
+/// influxdata/telegraf #797: a client id of its own for each connection made the persistent session useless.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_id_is_the_plant_file_s_and_what_came_while_away_is_delivered() {
+    let broker = Broker::new();
+    let mut publisher = broker.publisher().await;
+    for round in 0..3 {
+        let running = Running::start(source(2, &settings(broker.port, "gt1-desk", 1, WILD)));
+        running
+            .until("what came while away", |s| s.values(0).len() == usize::from(round > 0))
+            .await;
+        running
+            .until("subscribed", |_| broker.log().contains("Sending SUBACK to gt1-desk"))
+            .await;
+        running.stop().await;
+        publisher.publish("plant/a/gt1/T0", false, b"1").await;
+    }
+    assert!(broker.log().contains("as gt1-desk (p2, c0"), "{}", broker.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_programs_with_one_client_id_are_told_to_be() {
+    let broker = Broker::new();
+    let text = settings(broker.port, "gt1-desk", 1, WILD);
+    let (first, second) = (Running::start(source(2, &text)), Running::start(source(2, &text)));
+    let is_told = |e: &SourceError| {
+        e.to_string().contains("another program is connected as \"gt1-desk\"") && e.to_string().contains("of its own")
+    };
+    first.until("told", |s| s.read(|r| r.errors.iter().any(is_told))).await;
+    second.stop().await;
+    first
+        .until("alone again", |s| {
+            s.read(|r| r.states.last() == Some(&LinkState::Connected))
+        })
+        .await;
+    first.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quality_of_service_2_is_acknowledged_after_the_commit_too() {
+    let broker = Broker::new();
+    let mut publisher = broker.publisher().await;
+    let text = settings(broker.port, "test", 2, WILD);
+    let running = Running::start_without_commits(source(2, &text));
+    running
+        .until("subscribed", |_| broker.log().contains("Sending SUBACK to test"))
+        .await;
+    for i in 0..30 {
+        publisher
+            .publish_twice_safe("plant/a/gt1/T0", i.to_string().as_bytes())
+            .await;
+    }
+    // mosquitto has twenty in flight: nothing has been acknowledged
+    running.until("twenty", |s| s.values(0).len() == 20).await;
+    assert!(!broker.log().contains("Received PUBREC from test"));
+    running.kill().await;
+    let running = Running::start(source(2, &text));
+    running.until("all again", |s| s.values(0).len() == 30).await;
+    assert_eq!(running.sink.values(0), (0..30).map(f64::from).collect::<Vec<_>>());
+    running
+        .until("both halves", |_| {
+            broker.log().matches("Received PUBCOMP from test").count() == 30
+        })
+        .await;
+    running.stop().await;
+    let running = Running::start(source(2, &text));
+    connected(&running).await;
+    publisher.publish_twice_safe("plant/a/gt1/T0", b"99").await;
+    running.until("the new one", |s| s.values(0).contains(&99.0)).await;
+    assert_eq!(running.stop().await.values(0), [99.0]);
 }

@@ -73,7 +73,6 @@ fn demo(args: &[String]) -> Result<()> {
     if wants_window {
         run::say("no display, or no webview to be had: running in this terminal, Ctrl-C ends");
     }
-    setup::headless()?;
     cargo(&["build", "--release", "-p", "noxctl"])?;
     let headless: Vec<&str> = ["demo", "--headless"]
         .into_iter()

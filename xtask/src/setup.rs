@@ -9,15 +9,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What every build of the program needs. All names of this file are the same on Debian 12 and Ubuntu 24.04.
-const HEADLESS: &[&str] = &[
-    "pkg-config", // finds the libraries
-    "libssl-dev", // TLS to PostgreSQL
-];
-/// What the desktop program is built with and draws with.
+/// What the desktop program is built with and draws with; noxctl needs a compiler alone. All names of this file are the
+/// same on Debian 12 and Ubuntu 24.04.
 const DESKTOP: &[&str] = &[
-    "pkg-config",
-    "libssl-dev",
+    "pkg-config",            // finds the libraries
     "libwebkit2gtk-4.1-dev", // the webview; brings GTK 3 and libsoup 3
     "libgtk-3-dev",          // its window
     "libxkbcommon-x11-0",    // keyboard of the native window, opened at run time
@@ -35,16 +30,11 @@ const PEERS: &[&str] = &[
     "python3-venv",      // keeps its packages apart from the system's
     "xvfb",              // a display for the test of the windows
 ];
-const PYTHON_PACKAGES: &[&str] = &["pymodbus[serial]>=3.16,<3.17", "modbus-tk>=1.1.5,<1.2"];
+const PYTHON_PACKAGES: &[&str] = &["pymodbus[serial]>=3.16,<3.17", "modbus-tk>=1.1.5,<1.2", "pysparkplug==0.6.1"];
 
 /// What the desktop program is built with. False where it cannot be had.
 pub fn desktop() -> Result<bool> {
     packages(DESKTOP)
-}
-
-/// What `noxctl` is built with.
-pub fn headless() -> Result<bool> {
-    packages(HEADLESS)
 }
 
 /// What the tests talk to.
@@ -68,7 +58,7 @@ pub fn wasm() -> Result<()> {
 pub fn python() -> Result<PathBuf> {
     let venv = cache().join("venv");
     let python = venv.join("bin").join("python");
-    if !succeeds(&python.to_string_lossy(), &["-c", "import pymodbus, modbus_tk, serial"]) {
+    if !succeeds(&python.to_string_lossy(), &["-c", "import pymodbus, modbus_tk, pysparkplug, serial"]) {
         // the system's own Python: another may lack the modules that Debian splits off
         let system = if succeeds("/usr/bin/python3", &["-c", "import ensurepip"]) {
             "/usr/bin/python3"

@@ -166,6 +166,7 @@ pub fn sources(loaded: &LoadedPlant, tags: &[Tag]) -> Result<Vec<Box<dyn Source>
             source_tags: loaded.plant.source_tags(settings),
             secret: Arc::new(move |reference: &str| crate::export::secret(reference, &folder)),
             folder: loaded.folder.clone(),
+            database: loaded.database(),
         };
         drivers::source(settings, &context).map_err(|error| StartError::Source {
             place: settings.place.clone(),

@@ -214,6 +214,7 @@ impl Shared {
             match observation {
                 Observation::Latency(latency) => source.latency = source.latency.max(Some(latency)),
                 Observation::Received(bytes) => source.received_bytes += bytes,
+                Observation::Repeated(errors) => source.errors += errors,
             }
         }
     }

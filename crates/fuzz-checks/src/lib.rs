@@ -13,6 +13,7 @@
 )]
 
 mod allocation;
+mod broker;
 mod bus;
 mod files;
 mod messages;
@@ -20,6 +21,7 @@ mod settings;
 mod text;
 
 pub use allocation::{MOST_AT_ONCE, largest};
+pub use broker::{mqtt_packets, sparkplug};
 pub use bus::{mbap, rtu};
 pub use files::{history, model, plant_file, points_csv};
 pub use messages::{http_body, mqtt_json, view_frame};
@@ -40,6 +42,8 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("clink", clink),
     ("regex_line", regex_line),
     ("mqtt_json", mqtt_json),
+    ("mqtt_packets", mqtt_packets),
+    ("sparkplug", sparkplug),
     ("http_body", http_body),
     ("view_frame", view_frame),
     ("history", history),

@@ -482,6 +482,11 @@ pub enum SimulateCommand {
     /// As a text device on a serial port: lines that come by themselves, or answers of the AK protocol.
     #[command(after_help = "Example: noxctl simulate serial --device /dev/ttyUSB1 --format csv --every-ms 1000")]
     Serial(SimulateSerialArgs),
+    /// As a publisher of a broker's messages.
+    #[command(
+        after_help = "Example: noxctl simulate mqtt --host 127.0.0.1 --topic 'plant/gt1/{tag}'\n         noxctl simulate mqtt --host 127.0.0.1 --format sparkplug-b --topic plant/gt1/turbine"
+    )]
+    Mqtt(SimulateMqttArgs),
 }
 
 /// The simulated turbine.
@@ -560,6 +565,41 @@ pub enum LineFormat {
     Csv,
     /// Answers to `AKON K0`.
     Ak,
+}
+
+/// `simulate mqtt`.
+#[derive(Args)]
+pub struct SimulateMqttArgs {
+    /// The broker.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: String,
+    /// Its port.
+    #[arg(long, default_value_t = 1883)]
+    pub port: u16,
+    /// What the messages are.
+    #[arg(long, value_enum, default_value = "json")]
+    pub format: MessageFormat,
+    /// json: the topic, with {tag} (plant/gt1/{tag}); sparkplug-b: GROUP/EDGE/DEVICE (plant/gt1/turbine).
+    #[arg(long)]
+    pub topic: Option<String>,
+    /// Milliseconds between two moments.
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
+    pub every_ms: u64,
+    /// Quality of service of the JSON messages.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub qos: u8,
+    /// The turbine.
+    #[command(flatten)]
+    pub turbine: Turbine,
+}
+
+/// What is published.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MessageFormat {
+    /// One JSON message a tag.
+    Json,
+    /// A Sparkplug B edge node with one device.
+    SparkplugB,
 }
 
 fn positive(text: &str) -> Result<f64, String> {

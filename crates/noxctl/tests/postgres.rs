@@ -34,6 +34,11 @@ fn as_user(program: &Path) -> Command {
 
 impl Server {
     fn start(folder: &Path, auth: &str) -> Self {
+        Self::start_with(folder, auth, "")
+    }
+
+    /// With these options beside the port.
+    fn start_with(folder: &Path, auth: &str, more: &str) -> Self {
         let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
             .expect("PostgreSQL is missing: `cargo xtask test` installs it")
             .map(|e| e.unwrap().path().join("bin"))
@@ -56,7 +61,7 @@ impl Server {
                 .arg(&password),
         );
         let options = format!(
-            "-p {} -k {} -c listen_addresses=127.0.0.1 -c fsync=off",
+            "-p {} -k {} -c listen_addresses=127.0.0.1 -c fsync=off {more}",
             server.port,
             server.data.display()
         );
@@ -182,4 +187,72 @@ fn every_reading_arrives_once() {
         fails(&["export", "postgres", "--db", path(&db), "--url", "nonsense"]).0,
         2
     );
+}
+
+/// A certificate for this name, valid for so many days from now, signed by `ca.pem`.
+fn certificate(folder: &Path, name: &str, san: &str, days: &str) {
+    let script = format!(
+        "set -e; cd '{}'; [ -f ca.pem ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 99; \
+         openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}; \
+         printf 'subjectAltName={san}' > {name}.ext; \
+         openssl x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days {days} -extfile {name}.ext; \
+         chmod 600 {name}.key; [ $(id -u) != 0 ] || chown postgres {name}.key",
+        folder.display()
+    );
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_encrypted_server_is_verified_and_what_is_wrong_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("d.sqlite");
+    json(&["demo", "--headless", "--seconds", "2", "--db", path(&db)]);
+    let export = |server: &Server, parameters: &str| {
+        let url = format!("{}?{parameters}", server.url("nox"));
+        let output = run(&["export", "postgres", "--db", path(&db), "--url", &url]);
+        (output.status.code(), text(&output.stderr))
+    };
+    let at = |name: &str, san: &str, days: &str| {
+        let place = folder.path().join(name);
+        std::fs::create_dir(&place).unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        certificate(&place, "server", san, days);
+        let options = format!(
+            "-c ssl=on -c ssl_cert_file={0}/server.pem -c ssl_key_file={0}/server.key",
+            place.display()
+        );
+        (Server::start_with(&place, "trust", &options), place.join("ca.pem"))
+    };
+    let (right, ca) = at("right", "IP:127.0.0.1", "9");
+    let (other_name, other_ca) = at("named", "DNS:db.plant", "9");
+    let (expired, expired_ca) = at("expired", "IP:127.0.0.1", "-1");
+    for mode in ["require", "verify-full", "prefer"] {
+        let (code, message) = export(&right, &format!("sslmode={mode}&sslrootcert={}", ca.display()));
+        assert_eq!(code, Some(0), "{message}");
+    }
+    assert_eq!(export(&right, "sslmode=disable").0, Some(0));
+    for (server, parameters, expected) in [
+        (&right, "sslmode=require".to_owned(), "no authority that we believe"),
+        (
+            &right,
+            format!("sslmode=require&sslrootcert={}", other_ca.display()),
+            "no authority that we believe",
+        ),
+        (
+            &other_name,
+            format!("sslmode=require&sslrootcert={}", other_ca.display()),
+            "of another name",
+        ),
+        (
+            &expired,
+            format!("sslmode=require&sslrootcert={}", expired_ca.display()),
+            "expired",
+        ),
+    ] {
+        let (code, message) = export(server, &parameters);
+        assert!(code == Some(1) && message.contains(expected), "{expected}: {message}");
+    }
+    let (code, message) = export(&right, "sslrootcert=/gone.pem");
+    assert!(code == Some(2) && message.contains("/gone.pem"), "{message}");
 }

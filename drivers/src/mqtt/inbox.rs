@@ -1,18 +1,20 @@
 //! What becomes of the messages: gathered into batches, acknowledged after their commit, missed when they do not come.
 
 use super::{
-    inflight::{Arrival, Delivery, Inflight},
+    gate::REJECTED,
+    inflight::{Arrival, Inflight},
+    memory::Memory,
     payload,
-    session::{self, Acks},
+    queue::{Queue, Waiting},
+    route::{self, Stranger, Told},
+    session::{self, Acks, TakeoverWatch},
+    sparkplug::{Heard, Nodes, Topic, wire},
 };
 use crate::{
-    api::{AckToken, Batch, LinkState, Sink, SourceError, now},
+    api::{AckToken, Batch, LinkState, Observation, Sink, SourceError, now},
     sample::Sampler,
 };
-use domain::{
-    Frame, Reason, Sample, Status, TagId,
-    plant::{MqttSource, MqttTopic, TopicTag},
-};
+use domain::{Frame, Reason, Sample, Status, TagId, plant::MqttSource};
 use rumqttc::{AsyncClient, ConnAck, ConnectionError, Publish, SubAck};
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,10 +23,6 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Messages gather for so long, to be committed together.
-const GATHER: Duration = Duration::from_millis(5);
-/// Most messages of one batch.
-const MOST_OF_A_BATCH: usize = 500;
 /// A broker that is away for longer is told by readings without a value.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 /// A connection that held for so long was a good one.
@@ -32,16 +30,17 @@ const GOOD_AFTER: Duration = Duration::from_secs(5);
 
 /// The filters that the broker refuses.
 pub fn refused(settings: &MqttSource, answer: &SubAck) -> Vec<String> {
-    let codes = settings.topics.iter().zip(&answer.return_codes);
+    let codes = settings.filters().into_iter().zip(&answer.return_codes);
     let refused = codes.filter(|(_, code)| matches!(code, rumqttc::SubscribeReasonCode::Failure));
-    refused.map(|(topic, _)| topic.filter()).collect()
+    refused.map(|(filter, _)| filter).collect()
 }
 
-/// A message on its way to the writer.
-struct Waiting {
-    frame: Option<Frame>,
-    is_repeatable: bool,
-    delivery: Option<Delivery>,
+/// Why a message gives nothing.
+enum Refusal {
+    /// Told each time.
+    Rejected(String),
+    /// Told once.
+    Stranger(Stranger),
 }
 
 /// Everything about the messages; the connection itself stays in the loop.
@@ -54,12 +53,17 @@ pub struct Inbox<'a> {
     /// To subscribe and acknowledge.
     pub client: AsyncClient,
     inflight: Inflight,
+    memory: Memory,
+    strangers: Told,
+    nodes: Nodes,
+    takeovers: TakeoverWatch,
+    received_bytes: u64,
     /// Commits that were heard of.
     pub acks: Arc<Acks>,
     /// Acknowledgements for which the client had no room.
     delayed: VecDeque<(u16, rumqttc::QoS)>,
-    waiting: VecDeque<Waiting>,
-    gathering_since: Option<Instant>,
+    /// On their way to the writer.
+    pub queue: Queue,
     /// Deliveries handed to the writer whose commit has not been heard of.
     pub handed_over: usize,
     last_message: HashMap<TagId, Instant>,
@@ -80,6 +84,7 @@ impl<'a> Inbox<'a> {
         tags: Vec<TagId>,
         sink: &'a dyn Sink,
         client: AsyncClient,
+        memory: Memory,
     ) -> Self {
         Self {
             settings,
@@ -88,10 +93,14 @@ impl<'a> Inbox<'a> {
             sink,
             client,
             inflight: Inflight::default(),
+            memory,
+            strangers: Told::default(),
+            nodes: Nodes::default(),
+            takeovers: TakeoverWatch::default(),
+            received_bytes: 0,
             acks: Arc::default(),
             delayed: VecDeque::new(),
-            waiting: VecDeque::new(),
-            gathering_since: None,
+            queue: Queue::default(),
             handed_over: 0,
             last_message: HashMap::new(),
             started: Instant::now(),
@@ -105,24 +114,34 @@ impl<'a> Inbox<'a> {
     /// The broker accepted the connection.
     pub fn connected(&mut self, answer: &ConnAck) {
         self.inflight.connected(answer.session_present);
+        self.nodes.connected(answer.session_present);
         self.delayed.clear();
         self.connected_since = Some(Instant::now());
         self.lost_since = None;
-        // a session that is kept may still have the topics of an older plant file: subscribe once in any case
         if !answer.session_present {
             self.is_subscribed = false;
+            self.memory.subscribed_only(&[]);
         }
         self.subscribe();
         self.tell(LinkState::Connected);
     }
 
+    /// Once in any case: a session that is kept may still have the topics of an older plant file.
     fn subscribe(&mut self) {
-        if !self.is_subscribed
-            && self
-                .client
-                .try_subscribe_many(session::filters(&self.settings))
-                .is_err()
-        {
+        if self.is_subscribed {
+            return;
+        }
+        let wanted = self.settings.filters();
+        let unwanted = self.memory.unwanted(&wanted);
+        self.memory.subscribing(&wanted);
+        let subscribed = self.client.try_subscribe_many(session::filters(&self.settings));
+        let unsubscribed = if unwanted.is_empty() {
+            Ok(())
+        } else {
+            tracing::info!("unsubscribes from {}", unwanted.join(", "));
+            self.client.try_unsubscribe_many(unwanted)
+        };
+        if subscribed.and(unsubscribed).is_err() {
             self.sink.error(SourceError::Link {
                 message: "the subscription could not be sent".into(),
             });
@@ -139,20 +158,26 @@ impl<'a> Inbox<'a> {
         }
     }
 
+    /// The broker delivers nothing any more of what has left the plant file.
+    pub fn unsubscribed(&mut self) {
+        self.memory.subscribed_only(&self.settings.filters());
+    }
+
     /// The connection failed or is gone; tells whether it was a good one.
     pub fn lost(&mut self, error: &ConnectionError) -> bool {
+        let held = self.connected_since.take().map(|since| since.elapsed());
+        self.inflight.lost();
+        self.delayed.clear();
+        self.takeovers.lost(error, held);
+        let is_contested = self.takeovers.is_contested();
         self.sink.error(SourceError::Link {
-            message: session::explain(&self.settings, error),
+            message: session::explain(&self.settings, error, is_contested),
         });
-        let was_good = self
-            .connected_since
-            .take()
-            .is_some_and(|since| since.elapsed() > GOOD_AFTER);
         self.lost_since.get_or_insert_with(Instant::now);
         if self.told == LinkState::Connected {
             self.tell(LinkState::Connecting);
         }
-        was_good
+        held.is_some_and(|held| held > GOOD_AFTER) && !is_contested
     }
 
     /// The session is given up because of a packet that ends every connection.
@@ -175,29 +200,61 @@ impl<'a> Inbox<'a> {
                 return self.send_delayed();
             }
         };
-        let (frame, is_repeatable) = match self.frame(publish) {
-            Ok((frame, is_repeatable)) => (Some(frame), is_repeatable),
-            Err(message) => {
-                self.sink.error(SourceError::RejectedMessage {
-                    topic: publish.topic.clone(),
-                    message,
-                });
-                (None, true)
+        self.received_bytes += (publish.topic.len() + publish.payload.len()) as u64;
+        let (frames, is_repeatable) = match self.frames(publish) {
+            Ok(frames) => frames,
+            Err(refusal) => {
+                self.refuse(publish, refusal);
+                (Vec::new(), true)
             }
         };
         // what is rejected is acknowledged in its turn, or the broker would keep it for ever
-        if frame.is_some() || delivery.is_some() {
-            self.enqueue(Waiting {
-                frame,
+        if !frames.is_empty() || delivery.is_some() {
+            self.queue.push(Waiting {
+                frames,
                 is_repeatable,
                 delivery,
             });
         }
     }
 
-    fn frame(&mut self, publish: &Publish) -> Result<(Frame, bool), String> {
-        let (topic, tag) = self.topic(&publish.topic)?;
-        let message = payload::parse(topic, &publish.payload)?;
+    fn refuse(&mut self, publish: &Publish, refusal: Refusal) {
+        let topic = String::from_utf8_lossy(&publish.topic);
+        match refusal {
+            Refusal::Rejected(message) => self.reject(&topic, message),
+            Refusal::Stranger(stranger) => self.tell_once(&topic, stranger),
+        }
+    }
+
+    fn reject(&self, topic: &str, message: String) {
+        let topic = topic.to_owned();
+        self.sink.error(SourceError::RejectedMessage { topic, message });
+    }
+
+    fn tell_once(&mut self, topic: &str, stranger: Stranger) {
+        match self.strangers.message(stranger) {
+            Some(message) => self.reject(topic, message),
+            None => self.sink.observe(Observation::Repeated(1)),
+        }
+    }
+
+    /// What a message gives, and whether the same may be delivered again under the same time.
+    fn frames(&mut self, publish: &Publish) -> Result<(Vec<Frame>, bool), Refusal> {
+        let rejected = |message: &str| Refusal::Rejected(message.to_owned());
+        let topic = std::str::from_utf8(&publish.topic).map_err(|_| rejected("the topic is no text"))?;
+        if topic == REJECTED {
+            return Err(rejected(&String::from_utf8_lossy(&publish.payload)));
+        }
+        if !self.settings.sparkplug.is_empty()
+            && let Some(place) = Topic::parse(topic)
+        {
+            let decoded = wire::decode(&publish.payload).map_err(|e| rejected(&e.to_string()))?;
+            let heard = self.nodes.heard(&self.settings.metrics, &place, &decoded);
+            return Ok(self.sparkplug(topic, heard));
+        }
+        let (settings, tag) =
+            route::route(&self.settings, &self.sampler, &self.tags, topic).map_err(Refusal::Stranger)?;
+        let message = payload::parse(settings, &publish.payload).map_err(Refusal::Rejected)?;
         // kept by the broker from earlier, of an unknown age unless it says itself
         let is_old = publish.retain && message.time.is_none();
         let status = if is_old {
@@ -210,69 +267,52 @@ impl<'a> Inbox<'a> {
             Some(value) => self.sampler.measured(tag, value, status),
             None => Sample::missing(tag, Reason::DeviceStatus),
         };
-        Ok((
-            Frame {
-                time: message.time.unwrap_or_else(now),
-                samples: vec![sample],
-            },
-            message.time.is_some(),
-        ))
-    }
-
-    /// How many messages wait for the writer.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// The subscription that a topic belongs to, and the tag.
-    fn topic(&self, topic: &str) -> Result<(&MqttTopic, TagId), String> {
-        let mut topics = self.settings.topics.iter();
-        let (settings, name) = topics
-            .find_map(|t| Some((t, t.tag_in(topic)?)))
-            .ok_or("the plant file has no such topic; the session may be of an older one")?;
-        let tag = match settings.tag {
-            TopicTag::Fixed(tag) => tag,
-            TopicTag::FromTopic => self
-                .sampler
-                .find(name)
-                .ok_or_else(|| format!("{name:?} is no tag of the plant file"))?,
+        let frame = Frame {
+            time: message.time.unwrap_or_else(now),
+            samples: vec![sample],
         };
-        if self.tags.contains(&tag) {
-            Ok((settings, tag))
-        } else {
-            Err(format!("{:?} is given by another source", self.sampler.name(tag)))
+        Ok((vec![frame], message.time.is_some()))
+    }
+
+    /// Readings of one time are one frame. Deaths are without a value.
+    fn sparkplug(&mut self, topic: &str, heard: Heard) -> (Vec<Frame>, bool) {
+        for (subject, message) in heard.problems {
+            self.tell_once(topic, Stranger::new(subject, message));
         }
-    }
-
-    fn enqueue(&mut self, waiting: Waiting) {
-        self.gathering_since.get_or_insert_with(Instant::now);
-        self.waiting.push_back(waiting);
-    }
-
-    /// When the messages that wait are to be handed over.
-    pub fn due(&self) -> Option<Instant> {
-        self.gathering_since.map(|since| since + GATHER)
-    }
-
-    /// Is it time to hand over?
-    pub fn is_due(&self) -> bool {
-        self.waiting.len() >= MOST_OF_A_BATCH || self.due().is_some_and(|due| due <= Instant::now())
+        let now = now();
+        let is_repeatable = heard.dead.is_empty() && heard.readings.iter().all(|r| r.time.is_some());
+        let mut frames: Vec<Frame> = Vec::new();
+        for reading in heard.readings {
+            let time = reading.time.unwrap_or(now);
+            self.last_message.insert(reading.tag, Instant::now());
+            let sample = match reading.value {
+                Some(value) => self.sampler.measured(reading.tag, value, reading.status),
+                None => Sample {
+                    tag: reading.tag,
+                    value: None,
+                    status: reading.status,
+                },
+            };
+            match frames.last_mut() {
+                Some(last) if last.time == time && last.samples.iter().all(|s| s.tag != sample.tag) => {
+                    last.samples.push(sample);
+                }
+                _ => frames.push(Frame {
+                    time,
+                    samples: vec![sample],
+                }),
+            }
+        }
+        let samples = self.sampler.all_missing(&heard.dead, Reason::NoCommunication);
+        if !samples.is_empty() {
+            frames.push(Frame { time: now, samples });
+        }
+        (frames, is_repeatable)
     }
 
     /// The next messages of one kind, in order.
     pub fn next_batch(&mut self) -> Option<Batch> {
-        let is_repeatable = self.waiting.front()?.is_repeatable;
-        let (mut frames, mut deliveries) = (Vec::new(), Vec::new());
-        while let Some(next) = self.waiting.pop_front_if(|next| next.is_repeatable == is_repeatable) {
-            frames.extend(next.frame);
-            deliveries.extend(next.delivery);
-            if frames.len() >= MOST_OF_A_BATCH {
-                break;
-            }
-        }
-        if self.waiting.is_empty() {
-            self.gathering_since = None;
-        }
+        let (frames, is_repeatable, deliveries) = self.queue.take()?;
         self.handed_over += deliveries.len();
         let ack = (!deliveries.is_empty()).then(|| AckToken::new(self.acks.token(deliveries)));
         Some(Batch {
@@ -305,6 +345,10 @@ impl<'a> Inbox<'a> {
     /// Tells, once for each time, which tags have fallen silent.
     pub fn look_for_silence(&mut self) {
         self.send_delayed();
+        if self.received_bytes > 0 {
+            self.sink
+                .observe(Observation::Received(std::mem::take(&mut self.received_bytes)));
+        }
         let samples = if self.lost_since.is_some_and(|since| since.elapsed() > LOST_AFTER) {
             self.tell(LinkState::Offline);
             self.sampler.all_missing(&self.tags, Reason::NoCommunication)
@@ -321,9 +365,8 @@ impl<'a> Inbox<'a> {
             return;
         };
         if !samples.is_empty() {
-            let frame = Some(Frame { time: now(), samples });
-            self.enqueue(Waiting {
-                frame,
+            self.queue.push(Waiting {
+                frames: vec![Frame { time: now(), samples }],
                 is_repeatable: false,
                 delivery: None,
             });

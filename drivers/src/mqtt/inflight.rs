@@ -1,11 +1,15 @@
-//! Messages that the broker still waits for us to acknowledge.
+//! Messages that the broker still waits for us to acknowledge, and those it may not have heard us acknowledge.
 //!
 //! A message is acknowledged after its commit, and only on the connection on which it was delivered last. After a
 //! reconnect the broker delivers again what it has no acknowledgement for, under the same number; such a message is not
-//! stored a second time, even if it carries no time of its own.
+//! stored a second time, even if it carries no time of its own, and even if its acknowledgement was on its way when the
+//! connection broke. Of each number the fingerprint of its last message is kept: some megabytes at most.
 
 use rumqttc::{Publish, QoS};
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, hash_map::RandomState},
+    hash::{BuildHasher, Hasher},
+};
 
 /// A delivery that waits for its commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +34,7 @@ pub enum Arrival {
 
 struct Entry {
     serial: u64,
-    publish: Publish,
+    fingerprint: u64,
     connection: u64,
     is_stored: bool,
 }
@@ -41,9 +45,15 @@ pub struct Inflight {
     entries: HashMap<u16, Entry>,
     connection: u64,
     serial: u64,
+    hasher: RandomState,
 }
 
 impl Inflight {
+    /// The connection ended: nothing that was delivered on it can be acknowledged any more.
+    pub fn lost(&mut self) {
+        self.connection += 1;
+    }
+
     /// A new connection. A broker that forgot the session numbers from the beginning.
     pub fn connected(&mut self, is_session_kept: bool) {
         self.connection += 1;
@@ -52,26 +62,35 @@ impl Inflight {
         }
     }
 
+    fn fingerprint(&self, publish: &Publish) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_usize(publish.topic.len());
+        hasher.write(&publish.topic);
+        hasher.write(&publish.payload);
+        hasher.finish()
+    }
+
     /// A message arrived.
     pub fn arrived(&mut self, publish: &Publish) -> Arrival {
         if publish.qos == QoS::AtMostOnce {
             return Arrival::New(None);
         }
+        let fingerprint = self.fingerprint(publish);
         if let Some(entry) = self.entries.get_mut(&publish.pkid)
             && publish.dup
-            && (&entry.publish.topic, &entry.publish.payload) == (&publish.topic, &publish.payload)
+            && entry.fingerprint == fingerprint
         {
             entry.connection = self.connection;
-            if entry.is_stored {
-                self.entries.remove(&publish.pkid);
-                return Arrival::Stored;
-            }
-            return Arrival::Pending;
+            return if entry.is_stored {
+                Arrival::Stored
+            } else {
+                Arrival::Pending
+            };
         }
         self.serial += 1;
         let entry = Entry {
             serial: self.serial,
-            publish: publish.clone(),
+            fingerprint,
             connection: self.connection,
             is_stored: false,
         };
@@ -87,13 +106,9 @@ impl Inflight {
     pub fn stored(&mut self, delivery: &Delivery) -> bool {
         let connection = self.connection;
         match self.entries.get_mut(&delivery.packet) {
-            Some(entry) if entry.serial == delivery.serial && entry.connection == connection => {
-                self.entries.remove(&delivery.packet);
-                true
-            }
-            Some(entry) if entry.serial == delivery.serial => {
+            Some(entry) if entry.serial == delivery.serial && !entry.is_stored => {
                 entry.is_stored = true;
-                false
+                entry.connection == connection
             }
             _ => false,
         }
@@ -124,6 +139,14 @@ mod tests {
         let delivery = delivered(&mut inflight, &publish(1, "a", false));
         assert!(inflight.stored(&delivery));
         assert!(!inflight.stored(&delivery));
+        // the acknowledgement was lost with the connection
+        inflight.lost();
+        inflight.connected(true);
+        assert_eq!(inflight.arrived(&publish(1, "a", true)), Arrival::Stored);
+        assert!(
+            matches!(inflight.arrived(&publish(1, "a", false)), Arrival::New(Some(_))),
+            "the same value again"
+        );
     }
 
     #[test]
@@ -134,8 +157,9 @@ mod tests {
             delivered(&mut inflight, &publish(1, "a", false)),
             delivered(&mut inflight, &publish(2, "a", false)),
         );
-        inflight.connected(true);
+        inflight.lost();
         assert!(!inflight.stored(&first), "not delivered on this connection yet");
+        inflight.connected(true);
         assert_eq!(inflight.arrived(&publish(1, "a", true)), Arrival::Stored);
         assert_eq!(inflight.arrived(&publish(2, "a", true)), Arrival::Pending);
         assert!(inflight.stored(&second));

@@ -2,15 +2,17 @@
 //! that is killed gets it again.
 
 use super::{
+    connect::{CONNECT_SECS, Connector},
     inbox::{self, Inbox},
-    session::{self, Backoff, CONNECT_SECS, PoisonWatch},
+    memory::Memory,
+    session::{self, Backoff, PoisonWatch},
 };
 use crate::{
     api::{BoxFuture, CheckResult, Context, LinkState, SetupError, Sink, Source, Stop, Stopped},
     sample::Sampler,
 };
 use domain::{TagId, plant::MqttSource};
-use rumqttc::{AsyncClient, Event, EventLoop, Outgoing, Packet};
+use rumqttc::{Event, EventLoop, Outgoing, Packet};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, timeout_at};
 
@@ -21,42 +23,35 @@ const MOST_WAITING: usize = 5000;
 const TICK: Duration = Duration::from_millis(250);
 /// How long a stop waits for the commits of what has been handed over.
 const LAST_ACKS: Duration = Duration::from_secs(1);
-/// Room for requests: acknowledgements of all that may be in flight.
-const REQUESTS: usize = 2 * MOST_WAITING;
+
+/// How long each step of taking leave may take.
+const LEAVE: Duration = Duration::from_millis(500);
+/// A filter that is not subscribed: to unsubscribe it changes nothing.
+const NEVER_SUBSCRIBED: &str = "$noxctl/none";
 
 /// A subscriber with a session that its broker keeps.
 pub struct MqttSubscriber {
     settings: MqttSource,
-    password: Option<String>,
+    connector: Connector,
+    memory: Memory,
     sampler: Sampler,
     tags: Vec<TagId>,
 }
 
 impl MqttSubscriber {
-    /// With these settings.
+    /// With these settings; `id` is the source's.
     ///
     /// # Errors
-    /// [`SetupError::Secret`]: the password is not to be had.
-    pub fn new(settings: MqttSource, context: &Context) -> Result<Self, SetupError> {
-        let lookup = |reference: &String| (context.secret)(reference).map_err(SetupError::Secret);
-        let password = settings.password.as_ref().map(lookup).transpose()?;
-        let sampler = Sampler::new(context.tags.clone());
+    /// [`SetupError`]: a password, certificate or key is not to be had.
+    pub fn new(id: &str, settings: MqttSource, context: &Context) -> Result<Self, SetupError> {
+        let session = format!("{}:{} {}", settings.host, settings.port, settings.client_id);
         Ok(Self {
-            settings,
-            password,
-            sampler,
+            connector: Connector::new(&settings, context)?,
+            memory: Memory::read(&context.database, id, session),
+            sampler: Sampler::new(context.tags.clone()),
             tags: context.source_tags.clone(),
+            settings,
         })
-    }
-
-    fn connection(&self, client_id: &str, is_clean: bool) -> (AsyncClient, EventLoop) {
-        let mut options = session::options(&self.settings, client_id, self.password.as_deref());
-        options.set_clean_session(is_clean);
-        let (client, mut events) = AsyncClient::new(options, REQUESTS);
-        let mut network = events.network_options();
-        network.set_connection_timeout(CONNECT_SECS).set_tcp_nodelay(true);
-        events.set_network_options(network);
-        (client, events)
     }
 }
 
@@ -89,9 +84,11 @@ impl Source for MqttSubscriber {
 /// Connects under another client id, so that a program that runs keeps its session.
 async fn try_once(subscriber: &MqttSubscriber) -> Result<String, String> {
     let settings = &subscriber.settings;
-    let (client, mut events) = subscriber.connection(&format!("{}-check", settings.client_id), true);
+    let (client, mut events) = subscriber
+        .connector
+        .client(&format!("{}-check", settings.client_id), true);
     loop {
-        match events.poll().await.map_err(|e| session::explain(settings, &e))? {
+        match events.poll().await.map_err(|e| session::explain(settings, &e, false))? {
             Event::Incoming(Packet::ConnAck(_)) => {
                 client
                     .try_subscribe_many(session::filters(settings))
@@ -102,13 +99,34 @@ async fn try_once(subscriber: &MqttSubscriber) -> Result<String, String> {
                 let _ = client.try_disconnect();
                 let _ = timeout(Duration::from_millis(300), events.poll()).await;
                 return match refused.is_empty() {
-                    true => Ok(format!("the broker accepts {} subscription(s)", settings.topics.len())),
+                    true => Ok(format!(
+                        "the broker accepts {} subscription(s), {}",
+                        settings.filters().len(),
+                        encryption(settings)
+                    )),
                     false => Err(format!("the broker refuses the subscription to {}", refused.join(", "))),
                 };
             }
             _ => {}
         }
     }
+}
+
+/// Stays visible: a plain connection is the plant file's choice, not a default that nobody sees.
+fn encryption(settings: &MqttSource) -> &'static str {
+    match &settings.tls {
+        Some(tls) if tls.client.is_some() => "encrypted, its certificate verified, ours shown",
+        Some(_) => "encrypted, its certificate verified",
+        None => "NOT encrypted: whoever is on the network can read and change values (`tls`)",
+    }
+}
+
+/// What does not leave this machine needs no encryption.
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// A batch on its way to the writer.
@@ -123,10 +141,21 @@ async fn sent(sending: &mut Option<Sending<'_>>) -> Result<(), Stopped> {
 }
 
 async fn run(subscriber: MqttSubscriber, sink: &dyn Sink, mut stop: Stop) {
-    let client_id = subscriber.settings.client_id.clone();
-    let (client, mut events) = subscriber.connection(&client_id, false);
-    let mut inbox = Inbox::new(subscriber.settings, subscriber.sampler, subscriber.tags, sink, client);
-    let mut backoff = Backoff::new();
+    let settings = subscriber.settings;
+    let is_kept = settings.is_session_kept;
+    if settings.tls.is_none() && !is_this_machine(&settings.host) {
+        tracing::warn!(broker = settings.host, "MQTT {}", encryption(&settings));
+    }
+    let (client, mut events) = subscriber.connector.client(&settings.client_id, !is_kept);
+    let mut backoff = Backoff::new(settings.backoff);
+    let mut inbox = Inbox::new(
+        settings,
+        subscriber.sampler,
+        subscriber.tags,
+        sink,
+        client,
+        subscriber.memory,
+    );
     let mut poison = PoisonWatch::default();
     let mut retry_at: Option<Instant> = None;
     let mut sending: Option<Sending<'_>> = None;
@@ -139,10 +168,10 @@ async fn run(subscriber: MqttSubscriber, sink: &dyn Sink, mut stop: Stop) {
             let poll = events.poll();
             tokio::pin!(poll);
             loop {
-                if sending.is_none() && inbox.is_due() {
+                if sending.is_none() && inbox.queue.is_due() {
                     sending = inbox.next_batch().map(|batch| sink.batch(batch));
                 }
-                let due = inbox.due().unwrap_or_else(Instant::now);
+                let due = inbox.queue.due().unwrap_or_else(Instant::now);
                 // the connection comes last: a flood of messages must not keep the others from their turn
                 tokio::select! {
                     biased;
@@ -155,14 +184,14 @@ async fn run(subscriber: MqttSubscriber, sink: &dyn Sink, mut stop: Stop) {
                     }
                     () = inbox.acks.some() => inbox.acknowledge(),
                     _ = tick.tick() => inbox.look_for_silence(),
-                    () = sleep_until(due), if sending.is_none() && inbox.due().is_some() => {}
+                    () = sleep_until(due), if sending.is_none() && inbox.queue.due().is_some() => {}
                     () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => retry_at = None,
-                    event = &mut poll, if retry_at.is_none() && inbox.waiting() < MOST_WAITING => break event,
+                    event = &mut poll, if retry_at.is_none() && inbox.queue.len() < MOST_WAITING => break event,
                 }
             }
         };
         match event {
-            Ok(Event::Incoming(Packet::ConnAck(_))) if events.mqtt_options.clean_session() => {
+            Ok(Event::Incoming(Packet::ConnAck(_))) if is_kept && events.mqtt_options.clean_session() => {
                 // the session with its poisoned packet is gone; the next connection begins one that is kept
                 events.mqtt_options.set_clean_session(false);
                 events.clean();
@@ -170,14 +199,15 @@ async fn run(subscriber: MqttSubscriber, sink: &dyn Sink, mut stop: Stop) {
             }
             Ok(Event::Incoming(Packet::ConnAck(answer))) => inbox.connected(&answer),
             Ok(Event::Incoming(Packet::SubAck(answer))) => inbox.subscribed(&answer),
+            Ok(Event::Incoming(Packet::UnsubAck(_))) => inbox.unsubscribed(),
             Ok(Event::Incoming(Packet::Publish(publish))) => inbox.arrived(&publish),
             Ok(_) => {}
             Err(error) => {
                 if inbox.lost(&error) {
-                    backoff = Backoff::new();
+                    backoff.reset();
                 }
                 retry_at = Some(Instant::now() + backoff.next());
-                if poison.is_poisoned(&error) {
+                if is_kept && poison.is_poisoned(&error) {
                     inbox.give_up_session(&error);
                     events.mqtt_options.set_clean_session(true);
                     poison.reset();
@@ -218,7 +248,18 @@ async fn finish(mut inbox: Inbox<'_>, sending: Option<Sending<'_>>, mut events: 
         return;
     }
     inbox.acknowledge();
+    wait_until_heard(&inbox, &mut events).await;
     let _ = inbox.client.try_disconnect();
     let leave = async { while !matches!(events.poll().await, Ok(Event::Outgoing(Outgoing::Disconnect)) | Err(_)) {} };
-    let _ = timeout(Duration::from_millis(300), leave).await;
+    let _ = timeout(LEAVE, leave).await;
+}
+
+/// A broker answers in order: when it answers this, it has read the acknowledgements. Without it, the next program with
+/// this client id may be let in before, and gets again what is stored already.
+async fn wait_until_heard(inbox: &Inbox<'_>, events: &mut EventLoop) {
+    if inbox.client.try_unsubscribe(NEVER_SUBSCRIBED).is_ok() {
+        let heard =
+            async { while !matches!(events.poll().await, Ok(Event::Incoming(Packet::UnsubAck(_))) | Err(_)) {} };
+        let _ = timeout(LEAVE, heard).await;
+    }
 }

@@ -1,6 +1,7 @@
 //! A sink that remembers, and sources from the text of a plant file.
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
+pub mod broker;
 pub mod slave;
 
 use domain::{PlantFile, Reason, Sample, Status, Timestamp};
@@ -105,11 +106,17 @@ pub fn asked(function: u8) {
 
 /// The source that stands in this text; tags T0, T1 … of no unit.
 pub fn source(tags: usize, text: &str) -> Box<dyn Source> {
-    source_beside(tags, text, Path::new("."))
+    // nowhere: it remembers nothing that another test could see
+    source_beside(tags, text, Path::new("/nonexistent"))
 }
 
 /// The same, of a plant file in this folder.
 pub fn source_beside(tags: usize, text: &str, folder: &Path) -> Box<dyn Source> {
+    source_in(folder, tags, text).unwrap()
+}
+
+/// The same, if it can be set up.
+pub fn source_in(folder: &Path, tags: usize, text: &str) -> Result<Box<dyn Source>, drivers::SetupError> {
     let tag = |i| format!("[[tag]]\nname = \"T{i}\"\nunit = \"1\"\nmax = 100000.0\n");
     let head = "schema = 1\n[plant]\nname = \"P\"\nturbine = \"T\"\n[store]\npath = \"s\"\n";
     let text = format!(
@@ -120,10 +127,14 @@ pub fn source_beside(tags: usize, text: &str, folder: &Path) -> Box<dyn Source> 
     let context = Context {
         tags: plant.tags.clone().into(),
         source_tags: plant.source_tags(&plant.sources[0]),
-        secret: Arc::new(|reference| Ok(reference.to_owned())),
+        secret: Arc::new(|reference| match reference.split_once(':') {
+            Some(("file", path)) => std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}")),
+            _ => Ok(reference.to_owned()),
+        }),
         folder: folder.to_owned(),
+        database: folder.join("t.sqlite"),
     };
-    drivers::source(&plant.sources[0], &context).unwrap()
+    drivers::source(&plant.sources[0], &context)
 }
 
 /// A source at work.

@@ -12,7 +12,7 @@ pub use address::{Address, Area, DataType, WordOrder};
 pub use source::{
     Checksum, Deadband, Device, Framing, HttpSource, LineParser, LinePattern, ModbusLink, ModbusPoint, ModbusSource,
     MqttSource, MqttTopic, Parity, Polling, Question, ReplayColumn, ReplaySource, ReplayStamp, Requests, SerialField,
-    SerialLine, SerialMode, SerialSource, Source, SourceKind, StatusBit, TopicTag,
+    SerialLine, SerialMode, SerialSource, Source, SourceKind, SparkplugMetric, StatusBit, Tls, TopicTag,
 };
 
 use crate::{Tag, TagId, TagName, tag::Origin, unit::Basis};

@@ -2,6 +2,7 @@
 
 pub mod csv;
 pub mod postgres;
+mod tls;
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! PostgreSQL out: pages of the store are copied into a staging table and inserted from there, what exists already is left
 //! alone. Interrupted anywhere, the export is simply run again.
 
-use native_tls::TlsConnector;
-use postgres_native_tls::MakeTlsConnector;
+use super::tls::{Verified, url_parts};
+use drivers::tls::{self, Material};
 use std::{
     pin::pin,
     str::FromStr,
@@ -74,6 +74,9 @@ pub enum PostgresError {
         /// What it says.
         message: String,
     },
+    /// The file of authorities cannot be used.
+    #[error("sslrootcert: {0}")]
+    RootCertificate(String),
     /// The database that is exported.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -87,15 +90,21 @@ pub enum PostgresError {
 pub struct Target {
     config: Config,
     server: String,
+    host: String,
+    root_certificate: Option<Vec<u8>>,
 }
 
 impl Target {
-    /// From a URL and, where it is kept elsewhere, the password.
+    /// From a URL and, where it is kept elsewhere, the password. `sslrootcert` in the URL names a PEM file.
     ///
     /// # Errors
-    /// [`PostgresError::Url`].
+    /// [`PostgresError::Url`], [`PostgresError::RootCertificate`].
     pub fn new(url: &str, password: Option<&str>) -> Result<Self, PostgresError> {
-        let mut config = Config::from_str(url).map_err(|e| PostgresError::Url(full(&e)))?;
+        let parts = url_parts(url);
+        let root_certificate = parts.root_certificate.map(|path| {
+            std::fs::read(&path).map_err(|e| PostgresError::RootCertificate(format!("cannot read {path}: {e}")))
+        });
+        let mut config = Config::from_str(&parts.url).map_err(|e| PostgresError::Url(full(&e)))?;
         if let Some(password) = password {
             config.password(password);
         }
@@ -112,6 +121,8 @@ impl Target {
         Ok(Self {
             config,
             server: format!("{host}:{port}"),
+            host,
+            root_certificate: root_certificate.transpose()?,
         })
     }
 
@@ -133,12 +144,14 @@ impl Target {
             tokio::spawn(connection);
             return Ok(client);
         }
-        let tls = TlsConnector::builder().build().map_err(|e| failed(e.to_string()))?;
-        let (client, connection) = self
-            .config
-            .connect(MakeTlsConnector::new(tls))
-            .await
-            .map_err(|e| failed(full(&e)))?;
+        let material = Material {
+            ca: self.root_certificate.as_deref(),
+            client: None,
+        };
+        let tls = Verified(tls::client_config(material));
+        let explained =
+            |e: tokio_postgres::Error| failed(tls::explain(&e, &self.server, &self.host).unwrap_or_else(|| full(&e)));
+        let (client, connection) = self.config.connect(tls).await.map_err(explained)?;
         tokio::spawn(connection);
         Ok(client)
     }

@@ -7,6 +7,7 @@ pub mod query;
 pub mod run;
 pub mod scan;
 pub mod simulate;
+mod simulate_mqtt;
 pub mod support;
 pub mod train;
 pub mod transfer;

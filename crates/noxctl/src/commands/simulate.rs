@@ -1,5 +1,6 @@
 //! `simulate`: the simulated turbine alone, as a device.
 
+use super::simulate_mqtt::simulate_mqtt;
 use crate::{
     cli::{LineFormat, SimulateCommand, SimulateRtuArgs, SimulateSerialArgs, SimulateTcpArgs, Turbine},
     failure::{Failure, Result},
@@ -27,6 +28,7 @@ pub fn simulate(command: &SimulateCommand) -> Result<ExitCode> {
             serve(&signals, turbine, "modbus-rtu", device)?;
             server.stop();
         }
+        SimulateCommand::Mqtt(args) => simulate_mqtt(&signals, args, start(&args.turbine)?)?,
         SimulateCommand::Serial(args) => {
             let every = Duration::from_millis(args.every_ms);
             let (format, word, first) = match args.format {

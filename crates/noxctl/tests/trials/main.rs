@@ -16,6 +16,7 @@ mod r7_unplug;
 mod c_requests;
 mod http_kills;
 mod p3_latency;
+mod r4a_broker;
 mod r5_late_answers;
 mod r6_dead_unit;
 mod r8a_clock;

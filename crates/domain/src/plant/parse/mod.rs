@@ -15,6 +15,7 @@ mod secret;
 mod serial;
 mod source;
 mod tag;
+mod tls;
 
 use super::{
     Place, PlantError, PlantFile, Problem, ReadBeside, Source, SourceKind,

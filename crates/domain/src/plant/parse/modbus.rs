@@ -4,7 +4,7 @@ use super::{
     Result,
     modbus_point::PointText,
     points_csv,
-    source::{MAX_MILLIS, millis, port},
+    source::{backoff, millis, port},
 };
 use crate::{
     Tag,
@@ -67,27 +67,11 @@ fn beside_name(plant_file: &str, name: &str) -> String {
 
 fn polling(table: &Table<'_>, points: &[ModbusPoint]) -> Result<Polling> {
     let (max_registers, max_bits) = most_of_a_request(table, points)?;
-    let backoff = match table.get("connect_backoff_ms") {
-        None => (500, 5000),
-        Some(value) => {
-            let items = value
-                .items()?
-                .iter()
-                .map(|v| v.integer(1..=MAX_MILLIS))
-                .collect::<Result<Vec<_>>>()?;
-            match items[..] {
-                [first, longest] if first <= longest => (first, longest),
-                _ => {
-                    return Err(value.problem("`connect_backoff_ms` is the first and the longest wait, as [500, 5000]"));
-                }
-            }
-        }
-    };
     Ok(Polling {
         period: millis(table, "poll_ms", 10, 1000)?,
         timeout: millis(table, "timeout_ms", 10, 1000)?,
         retries: table.integer_or("retries", 0..=10, 1)? as u32,
-        connect_backoff: (Duration::from_millis(backoff.0), Duration::from_millis(backoff.1)),
+        connect_backoff: backoff(table, [500, 5000])?,
         max_registers,
         max_bits,
         max_gap: table.integer_or("max_gap", 0..=124, 0)? as u16,

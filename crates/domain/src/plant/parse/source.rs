@@ -63,3 +63,24 @@ pub(super) fn millis(table: &Table<'_>, key: &'static str, least: u64, default: 
 pub(super) fn port(table: &Table<'_>, default: u16) -> Result<u16> {
     Ok(table.integer_or("port", 1..=65535, default.into())? as u16)
 }
+
+/// `connect_backoff_ms`: first and longest wait between failed attempts.
+pub(super) fn backoff(table: &Table<'_>, default: [u64; 2]) -> Result<(Duration, Duration)> {
+    let [first, longest] = match table.get("connect_backoff_ms") {
+        None => default,
+        Some(value) => {
+            let items = value.items()?;
+            let items = items
+                .iter()
+                .map(|v| v.integer(1..=MAX_MILLIS))
+                .collect::<Result<Vec<_>>>()?;
+            match items[..] {
+                [first, longest] if first <= longest => [first, longest],
+                _ => {
+                    return Err(value.problem("`connect_backoff_ms` is the first and the longest wait, as [500, 5000]"));
+                }
+            }
+        }
+    };
+    Ok((Duration::from_millis(first), Duration::from_millis(longest)))
+}

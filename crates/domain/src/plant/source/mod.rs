@@ -6,15 +6,17 @@ mod mqtt;
 mod port;
 mod replay;
 mod serial;
+mod tls;
 
 pub use http::HttpSource;
 pub use modbus::{ModbusLink, ModbusPoint, ModbusSource, Polling, StatusBit};
-pub use mqtt::{MqttSource, MqttTopic, TopicTag};
+pub use mqtt::{MqttSource, MqttTopic, SparkplugMetric, TopicTag};
 pub use port::{Device, Parity, SerialLine};
 pub use replay::{ReplayColumn, ReplaySource, ReplayStamp};
 pub use serial::{
     Checksum, Framing, LineParser, LinePattern, Question, Requests, SerialField, SerialMode, SerialSource,
 };
+pub use tls::Tls;
 
 use super::Place;
 use crate::TagId;
@@ -78,7 +80,10 @@ impl Source {
         let mut tags: Vec<TagId> = match &self.kind {
             SourceKind::Modbus(m) => m.points.iter().map(|p| p.tag).collect(),
             SourceKind::Serial(s) => s.fields.iter().map(|f| f.tag).collect(),
-            SourceKind::Mqtt(m) => m.topics.iter().filter_map(|t| t.tag.fixed()).collect(),
+            SourceKind::Mqtt(m) => {
+                let topics = m.topics.iter().filter_map(|t| t.tag.fixed());
+                topics.chain(m.metrics.iter().map(|m| m.tag)).collect()
+            }
             SourceKind::Http(h) => h.tags.clone().unwrap_or_default(),
             SourceKind::Replay(r) => r.columns.iter().flatten().map(|c| c.tag).collect(),
         };

@@ -8,8 +8,7 @@ use domain::{
 };
 use std::{
     io::{self, BufRead},
-    sync::LazyLock,
-};
+    };
 
 /// A longer line is no row.
 const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -119,9 +118,6 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-/// Its tables take longer to make than a short file to read: made once, and copied.
-static READER: LazyLock<csv_core::Reader> = LazyLock::new(csv_core::Reader::new);
-
 /// Cuts lines into cells.
 struct Cutter {
     reader: csv_core::Reader,
@@ -150,7 +146,8 @@ impl<'a> Cells<'a> {
 impl Cutter {
     fn new() -> Self {
         Self {
-            reader: READER.clone(),
+            // made anew: a clone of csv-core 0.1.13's reader has lost its tables
+            reader: csv_core::Reader::new(),
             text: Vec::new(),
             ends: Vec::new(),
         }

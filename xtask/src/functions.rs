@@ -60,6 +60,9 @@ impl Counts {
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("Modbus functions asked for: none");
+        }
         let counts: Vec<String> = self
             .0
             .iter()

@@ -10,7 +10,8 @@ import time
 import paho.mqtt.client as mqtt
 
 port, count, tags, rate, start, step = (int(a) for a in sys.argv[1:7])
-WINDOW = 20
+# one at a time where order is measured over a broker's end: paho may send new messages before it repeats old ones
+WINDOW = 1 if rate else 20
 
 client = mqtt.Client(client_id="numbers", clean_session=False)
 client.max_inflight_messages_set(WINDOW)

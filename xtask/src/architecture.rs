@@ -36,7 +36,10 @@ const ONLY: &[(&str, &[&str])] = &[
     ("tokio-rustls", &["drivers", "crates/engine"]),
     ("serialport", &["drivers", "crates/simulator"]),
     ("tokio-serial", &["drivers"]),
-    ("tokio", &["drivers", "crates/engine", "crates/fuzz-checks", "crates/simulator"]),
+    (
+        "tokio",
+        &["drivers", "crates/engine", "crates/fuzz-checks", "crates/simulator"],
+    ),
     ("tokio-postgres", &["crates/engine"]),
     ("eframe", &["ui"]),
     ("egui", &["ui"]),

@@ -30,7 +30,11 @@ const PEERS: &[&str] = &[
     "python3-venv",      // keeps its packages apart from the system's
     "xvfb",              // a display for the test of the windows
 ];
-const PYTHON_PACKAGES: &[&str] = &["pymodbus[serial]>=3.16,<3.17", "modbus-tk>=1.1.5,<1.2", "pysparkplug==0.6.1"];
+const PYTHON_PACKAGES: &[&str] = &[
+    "pymodbus[serial]>=3.16,<3.17",
+    "modbus-tk>=1.1.5,<1.2",
+    "pysparkplug==0.6.1",
+];
 
 /// What the desktop program is built with. False where it cannot be had.
 pub fn desktop() -> Result<bool> {
@@ -58,7 +62,10 @@ pub fn wasm() -> Result<()> {
 pub fn python() -> Result<PathBuf> {
     let venv = cache().join("venv");
     let python = venv.join("bin").join("python");
-    if !succeeds(&python.to_string_lossy(), &["-c", "import pymodbus, modbus_tk, pysparkplug, serial"]) {
+    if !succeeds(
+        &python.to_string_lossy(),
+        &["-c", "import pymodbus, modbus_tk, pysparkplug, serial"],
+    ) {
         // the system's own Python: another may lack the modules that Debian splits off
         let system = if succeeds("/usr/bin/python3", &["-c", "import ensurepip"]) {
             "/usr/bin/python3"

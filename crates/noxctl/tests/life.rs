@@ -139,3 +139,30 @@ fn a_deadband_thins_what_is_stored_and_nothing_else() {
         text(&output.stdout)
     );
 }
+
+/// A pipe holds 64 KiB: a watcher that hangs must not hang the recording, nor keep the program from ending.
+#[test]
+fn a_watcher_that_stops_reading_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let _slave = peer("modbus_peer.py", &["tcp", &port.to_string()]);
+    let source = tcp_source(port).replace("poll_ms = 200", "poll_ms = 10");
+    let (config, db) = plant(
+        folder.path(),
+        &[("AT", "degC")],
+        &(source + &point("AT", 1, 0, "float32", "ABCD")),
+    );
+    let run = start_run(&config);
+    // each commit is an event of about 70 bytes
+    wait("more commits than a pipe holds", 120, || {
+        (good(&db, "AT").len() >= 1500).then_some(())
+    });
+    run.signal(nix::sys::signal::Signal::SIGTERM);
+    let mut run = run;
+    wait("the end", 5, || {
+        // nobody reads meanwhile
+        std::fs::read_to_string(format!("/proc/{}/stat", run.0.id()))
+            .map_or(Some(()), |stat| stat.contains(") Z ").then_some(()))
+    });
+    assert!(run.0.wait().unwrap().success());
+}

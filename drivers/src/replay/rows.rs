@@ -6,9 +6,7 @@ use domain::{
     history::{Columns, Row},
     plant::{ReplayColumn, find_tag},
 };
-use std::{
-    io::{self, BufRead},
-    };
+use std::io::{self, BufRead};
 
 /// A longer line is no row.
 const MAX_LINE_BYTES: usize = 64 * 1024;

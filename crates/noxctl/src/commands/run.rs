@@ -15,7 +15,11 @@ use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
     time::Duration,
 };
 use view::{Request, Update};
@@ -28,15 +32,18 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
     let plant = LoadedPlant::read(&args.config)?;
     let database = plant.database();
     keep_log(&database);
+    let printer = printer(args.events)?;
     let engine = Engine::start(Options {
         plant,
         database,
         is_demo: false,
-        listener: listener(args.events),
+        listener: printer.as_ref().map(EventPrinter::listener),
     })?;
     watch(&signals, &engine, args.seconds);
     let has_failed = engine.has_failed();
-    finish(engine.stop(), has_failed, args.json)
+    let summary = engine.stop();
+    let is_read = printer.is_none_or(EventPrinter::finish);
+    finish(summary, has_failed, args.json && is_read)
 }
 
 /// A log that cannot be kept does not keep the turbine waiting.
@@ -60,15 +67,18 @@ pub fn demo(args: DemoArgs) -> Result<ExitCode> {
         .map_or_else(engine::demo::fresh_database, Ok)
         .map_err(Failure::work)?;
     output::note(&format!("SIMULATED turbine; the data is in {}", database.display()));
+    let printer = printer(args.events)?;
     let demo = Demo::start(DemoOptions {
         database,
         speed: args.speed,
         seed: args.seed,
-        listener: listener(args.events),
+        listener: printer.as_ref().map(EventPrinter::listener),
     })?;
     watch(&signals, &demo.engine, args.seconds);
     let has_failed = demo.engine.has_failed();
-    finish(demo.stop(), has_failed, args.json)
+    let summary = demo.stop();
+    let is_read = printer.is_none_or(EventPrinter::finish);
+    finish(summary, has_failed, args.json && is_read)
 }
 
 /// Runs the desktop program that stands beside this one; none where there is none.
@@ -131,14 +141,67 @@ fn status(view: &ViewPort) -> String {
     parts.join(" · ")
 }
 
-fn listener(format: Option<EventFormat>) -> Option<Arc<dyn Fn(Event) + Send + Sync>> {
-    let EventFormat::Json = format?;
-    Some(Arc::new(|event| {
-        // a reader that went away does not end the recording
-        if let Some(event) = event_json(&event) {
-            let _ = output::json(&event);
-        }
-    }))
+/// Events that may wait for whoever reads them.
+const EVENTS_QUEUE: usize = 100_000;
+/// How long the last ones may take when the program ends.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
+
+/// Prints events on a thread of its own: a reader that stops reading does not stop the recording. What no longer fits is
+/// left out, and counted.
+struct EventPrinter {
+    events: SyncSender<Value>,
+    left_out: Arc<AtomicU64>,
+    ended: Receiver<()>,
+}
+
+impl EventPrinter {
+    fn start() -> Result<Self> {
+        let (events, queue) = sync_channel::<Value>(EVENTS_QUEUE);
+        let (end, ended) = sync_channel(1);
+        let left_out = Arc::new(AtomicU64::new(0));
+        let missing = left_out.clone();
+        let print = move || {
+            for event in queue {
+                let count = missing.swap(0, Ordering::Relaxed);
+                // a reader that went away does not end the recording
+                if count > 0 {
+                    let _ = output::json(&json!({"event": "events-left-out", "count": count}));
+                }
+                let _ = output::json(&event);
+            }
+            let _ = end.send(());
+        };
+        std::thread::Builder::new()
+            .name("events".into())
+            .spawn(print)
+            .map_err(Failure::work)?;
+        Ok(Self {
+            events,
+            left_out,
+            ended,
+        })
+    }
+
+    fn listener(&self) -> Arc<dyn Fn(Event) + Send + Sync> {
+        let (events, left_out) = (self.events.clone(), self.left_out.clone());
+        Arc::new(move |event| {
+            if let Some(event) = event_json(&event)
+                && let Err(TrySendError::Full(_)) = events.try_send(event)
+            {
+                left_out.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    }
+
+    /// Waits until the last event is printed; no when nobody reads them.
+    fn finish(self) -> bool {
+        drop(self.events);
+        self.ended.recv_timeout(LAST_EVENTS).is_ok()
+    }
+}
+
+fn printer(format: Option<EventFormat>) -> Result<Option<EventPrinter>> {
+    format.map(|EventFormat::Json| EventPrinter::start()).transpose()
 }
 
 /// None for what happens at every faulty poll: it is counted, and in the log.

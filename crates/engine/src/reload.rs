@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread::{Builder, JoinHandle},
     time::Duration,
@@ -35,7 +35,7 @@ pub enum ReloadError {
 pub struct Watch {
     thread: JoinHandle<()>,
     /// Dropped to end it.
-    end: Sender<()>,
+    end: SyncSender<()>,
 }
 
 impl Watch {
@@ -44,7 +44,7 @@ impl Watch {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(file: PathBuf, core: Arc<Core>) -> std::io::Result<Self> {
-        let (end, ended) = channel();
+        let (end, ended) = sync_channel(0);
         let first = Seen::of(&file);
         let thread = Builder::new()
             .name("plant-watch".into())

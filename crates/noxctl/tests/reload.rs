@@ -31,11 +31,15 @@ impl Watched {
         );
         let events: Arc<Mutex<Vec<serde_json::Value>>> = Arc::default();
         let (output, collected) = (process.0.stdout.take().unwrap(), events.clone());
-        std::thread::spawn(move || {
+        let collect = move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 collected.lock().unwrap().push(serde_json::from_str(&line).unwrap());
             }
-        });
+        };
+        std::thread::Builder::new()
+            .name("events".into())
+            .spawn(collect)
+            .unwrap();
         Self { process, events }
     }
 

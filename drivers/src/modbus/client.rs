@@ -90,18 +90,13 @@ async fn run(mut poller: Poller, sink: &dyn Sink, mut stop: Stop) {
             told = state;
             sink.state(state);
         }
-        if !frames.is_empty() {
-            if sink
-                .batch(Batch {
-                    frames,
-                    is_repeatable: false,
-                    ack: None,
-                })
-                .await
-                .is_err()
-            {
-                return;
-            }
+        let batch = Batch {
+            frames,
+            is_repeatable: false,
+            ack: None,
+        };
+        if !batch.frames.is_empty() && sink.batch(batch).await.is_err() {
+            return;
         }
         let (wait, skipped) = schedule.next(now(), Instant::now());
         if skipped > 0 {

@@ -230,7 +230,7 @@ impl App {
 
     fn ask(&mut self, clock: f64) {
         if self.asked_live.is_none_or(|at| clock - at > LOST_AFTER) && clock >= self.next_live {
-            let is_in_force = |p: &view::Plant| self.live.as_ref().is_none_or(|live| live.revision == p.revision);
+            let is_in_force = |p: &Plant| self.live.as_ref().is_none_or(|live| live.revision == p.revision);
             if !self.plant.as_ref().is_some_and(is_in_force) {
                 self.link.send(Request::Plant);
             }

@@ -129,6 +129,29 @@ fn span(window: &WindowRequest) -> f64 {
 }
 
 #[test]
+fn the_programs_own_values_are_folded_and_retired_tags_are_gone() {
+    let mut page = Page::open(State::Well, false, Language::En);
+    assert!(page.has("The program itself (1)") && !page.has("sys.plc.received_bytes") && !page.has("GONE"));
+    page.click("The program itself");
+    assert!(page.has("sys.plc.received_bytes") && !page.has("GONE"));
+}
+
+#[test]
+fn a_changed_plant_file_is_taken_up_and_a_refused_one_told() {
+    let mut page = Page::open(State::Well, false, Language::En);
+    {
+        let mut peer = page.peer.borrow_mut();
+        peer.plant.revision = 1;
+        peer.plant.name = "Renamed works".into();
+        peer.plant.models.truncate(1);
+    }
+    page.pass(2.0);
+    assert!(page.has("Renamed works") && !page.has("plant file refused"));
+    let page = Page::open(State::Troubled, false, Language::Fr);
+    assert!(page.has("fichier d'installation modifié refusé"));
+}
+
+#[test]
 fn states_are_told_in_words() {
     let page = Page::open(State::Troubled, false, Language::En);
     for word in [

@@ -29,9 +29,8 @@ pub fn table(app: &App, ui: &mut Ui) {
     rows(
         app,
         ui,
-        plant,
-        live,
-        "values",
+        (plant, live),
+        100.0,
         &of(&[Origin::Measured, Origin::Predicted]),
     );
     let own = of(&[Origin::System]);
@@ -42,21 +41,22 @@ pub fn table(app: &App, ui: &mut Ui) {
         );
         egui::CollapsingHeader::new(RichText::new(heading).color(tokens::colors(ui).faint))
             .id_salt("program")
-            .show(ui, |ui| rows(app, ui, plant, live, "program-values", &own));
+            .show(ui, |ui| rows(app, ui, (plant, live), 172.0, &own));
     }
 }
 
-fn rows(app: &App, ui: &mut Ui, plant: &Plant, live: &Live, salt: &str, places: &[usize]) {
+/// The tags at these places. Names have so much room; what is more than usual is taken from the quality.
+fn rows(app: &App, ui: &mut Ui, (plant, live): (&Plant, &Live), name_width: f32, places: &[usize]) {
     let now = live.now.secs_f64();
     TableBuilder::new(ui)
-        .id_salt(salt)
+        .id_salt(("values", name_width as u32))
         .striped(true)
         .vscroll(false)
         .cell_layout(Layout::left_to_right(Align::Center))
-        .column(Column::exact(100.0))
+        .column(Column::exact(name_width))
         .column(Column::exact(62.0))
         .column(Column::exact(46.0))
-        .column(Column::exact(152.0))
+        .column(Column::exact(252.0 - name_width))
         .column(Column::remainder())
         .header(tokens::ROW, |mut header| {
             let keys = [

@@ -75,6 +75,9 @@ pub fn plant(is_demo: bool) -> Plant {
             id: "0123abcd".into(),
         });
     }
+    let own = tag(named("sys.plc.received_bytes"), "1", Origin::System);
+    let retired = tag(named("GONE"), "1", Origin::Retired);
+    tags.extend([own, retired]);
     let limits = vec![Limit {
         tag: models[0].value,
         high: 75.0,
@@ -171,8 +174,8 @@ fn live(plant: &Plant, state: State, now: f64) -> Live {
         mean: 76.31,
     }];
     Live {
-        revision: 0,
-        refused: None,
+        revision: plant.revision,
+        refused: (state == State::Troubled).then(|| "x.plant.toml:7: unknown unit".into()),
         now: Timestamp::from_secs_f64(now),
         values: (0..plant.tags.len()).map(newest).collect(),
         sources,

@@ -155,14 +155,14 @@ fn tables(stretch: &Request, scan: &Scan, ways: &[Reading]) -> Result<()> {
         }
         let heading: String = WordOrder::WORDS
             .iter()
-            .map(|(order, _)| format!("{order:>24}"))
+            .map(|(order, _)| format!("{order:>25}"))
             .collect();
         output::line(&format!("\n{name:<8} {:>6}{heading}", "offset"))?;
         for row in of_type.chunk_by(|a, b| a.place == b.place) {
             let address = address(stretch, row[0].place);
             let values: String = row
                 .iter()
-                .map(|way| format!("{:>24}", shown(way.value, *data_type)))
+                .map(|way| format!("{:>25}", shown(way.value, *data_type)))
                 .collect();
             output::line(&format!("{:<8} {:>6}{values}", address.to_string(), address.offset))?;
         }

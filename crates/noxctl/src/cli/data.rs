@@ -1,0 +1,95 @@
+//! Data out and in.
+
+use super::Span;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// `query`.
+#[derive(Args)]
+pub struct QueryArgs {
+    /// The database.
+    #[arg(long, value_name = "FILE")]
+    pub db: PathBuf,
+    /// Tags, separated by commas.
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub tags: Vec<String>,
+    /// Which stretch of time.
+    #[command(flatten)]
+    pub span: Span,
+    /// At most so many columns a tag (min, max, mean) instead of readings.
+    #[arg(long, value_name = "W", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub width: Option<u32>,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV (the default).
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// `import`.
+#[derive(Args)]
+pub struct ImportArgs {
+    /// The plant file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The history: a column `t`, `time` or `timestamp`, other columns are tags.
+    #[arg(long, value_name = "CSV")]
+    pub csv: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `export …`.
+#[derive(Subcommand)]
+pub enum ExportCommand {
+    /// Readings as CSV.
+    #[command(after_help = "Example: noxctl export csv --db gt1.sqlite --out gt1.csv --wide --tags NOX,NOX_PRED")]
+    Csv(ExportCsvArgs),
+    /// Readings into PostgreSQL; run again, it adds what is new.
+    #[command(
+        after_help = "Example: noxctl export postgres --db gt1.sqlite --url postgresql://nox@db.plant:5432/plant --password env:NOX_PG_PASSWORD"
+    )]
+    Postgres(ExportPostgresArgs),
+}
+
+/// `export csv`.
+#[derive(Args)]
+pub struct ExportCsvArgs {
+    /// The database.
+    #[arg(long, value_name = "FILE")]
+    pub db: PathBuf,
+    /// Where the readings are written.
+    #[arg(long, value_name = "CSV")]
+    pub out: PathBuf,
+    /// Tags, separated by commas; left out: all.
+    #[arg(long, value_delimiter = ',')]
+    pub tags: Option<Vec<String>>,
+    /// Which stretch of time.
+    #[command(flatten)]
+    pub span: Span,
+    /// A column a tag instead of a line a reading.
+    #[arg(long)]
+    pub wide: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `export postgres`.
+#[derive(Args)]
+pub struct ExportPostgresArgs {
+    /// The database.
+    #[arg(long, value_name = "FILE")]
+    pub db: PathBuf,
+    /// `postgresql://user@host:port/database`.
+    #[arg(long)]
+    pub url: String,
+    /// Where the password is kept: `env:NAME` or `file:PATH`.
+    #[arg(long, value_name = "REFERENCE")]
+    pub password: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}

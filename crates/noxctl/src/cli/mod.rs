@@ -1,0 +1,105 @@
+//! The arguments of every command.
+
+mod data;
+mod device;
+mod model;
+mod plant;
+mod simulate;
+
+pub use data::*;
+pub use device::*;
+pub use model::*;
+pub use plant::*;
+pub use simulate::*;
+
+use clap::{Args, Parser, Subcommand};
+use domain::Timestamp;
+
+/// Open predictive emission monitoring for gas turbines: reads sensors, stores every reading, predicts NOx.
+#[derive(Parser)]
+#[command(name = "noxctl", version, about, long_about = None)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more on stderr.
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Watch a simulated turbine through a real field protocol.
+    #[command(after_help = "Example: noxctl demo --headless --seconds 60 --speed 60 --json")]
+    Demo(DemoArgs),
+    /// Run a plant: acquire, store, predict.
+    #[command(after_help = "Example: noxctl run --config gt1.plant.toml")]
+    Run(RunArgs),
+    /// Check a plant file and try its sources once; nothing is stored.
+    #[command(after_help = "Example: noxctl check --config gt1.plant.toml --json")]
+    Check(CheckArgs),
+    /// Look at a Modbus device: one stretch of registers in all types and orders. Reads only.
+    #[command(
+        after_help = "Examples: noxctl scan --host 10.0.0.7 --unit 1 --area holding --offset 0 --count 20\n          noxctl scan --device /dev/ttyUSB0 --baud 19200 --parity even --unit 3 --area input --count 10 --csv"
+    )]
+    Scan(ScanArgs),
+    /// Register maps of a plant file.
+    #[command(subcommand)]
+    Points(PointsCommand),
+    /// Print readings of a database.
+    #[command(
+        after_help = "Example: noxctl query --db gt1.sqlite --tags NOX,NOX_PRED --from 2026-03-01T00:00:00Z --csv"
+    )]
+    Query(QueryArgs),
+    /// Print what happened to the system: starts, links, alarms, configuration, clock.
+    #[command(after_help = "Example: noxctl events --db gt1.sqlite --last 50")]
+    Events(EventsArgs),
+    /// Put what a helper needs into one file, without secrets: plant file, log, events, facts.
+    #[command(after_help = "Example: noxctl support --config gt1.plant.toml --out support.zip")]
+    Support(SupportArgs),
+    /// Train a model from CSV files.
+    #[command(after_help = "Example: noxctl train --data 2011.csv 2012.csv --target NOX --trees 200 --out nox.xt")]
+    Train(TrainArgs),
+    /// Predict the rows of a CSV file.
+    #[command(after_help = "Example: noxctl predict --model nox.xt --data 2013.csv --out predicted.csv")]
+    Predict(PredictArgs),
+    /// Compare a model's predictions with what was measured.
+    #[command(after_help = "Example: noxctl evaluate --model nox.xt --data 2013.csv --json")]
+    Evaluate(EvaluateArgs),
+    /// Look at model files.
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Import history into a plant's database.
+    #[command(after_help = "Example: noxctl import --config gt1.plant.toml --csv history.csv")]
+    Import(ImportArgs),
+    /// Export a database.
+    #[command(subcommand)]
+    Export(ExportCommand),
+    /// Serve the simulated turbine as a device to try the program on.
+    #[command(subcommand)]
+    Simulate(SimulateCommand),
+}
+
+/// A span of time.
+#[derive(Args)]
+pub struct Span {
+    /// First moment (RFC 3339), inclusive.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub from: Option<Timestamp>,
+    /// Last moment (RFC 3339), exclusive.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub to: Option<Timestamp>,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text
+        .parse::<f64>()
+        .ok()
+        .filter(|n| n.is_finite() && *n > 0.0 && *n < 1e9);
+    number.ok_or_else(|| "expected a number above 0".to_owned())
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).map_err(|e| e.to_string())
+}

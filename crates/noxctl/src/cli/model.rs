@@ -1,0 +1,131 @@
+//! Models.
+
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// `train`.
+#[derive(Args)]
+pub struct TrainArgs {
+    /// CSV files, in the order of time.
+    #[arg(long, num_args = 1.., required = true, value_name = "CSV")]
+    pub data: Vec<PathBuf>,
+    /// The column to predict.
+    #[arg(long)]
+    pub target: String,
+    /// Where the model is written.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Input columns; left out: every column but the target, CO, NOX and the time.
+    #[arg(long, value_delimiter = ',')]
+    pub inputs: Option<Vec<String>>,
+    /// Names of the columns of files without a heading.
+    #[arg(long, value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+    /// Number of trees.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub trees: u32,
+    /// Fewest rows in a leaf.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub min_leaf: u32,
+    /// Inputs tried at each split: a number, or `all`.
+    #[arg(long, default_value = "all", value_name = "N|all", value_parser = max_features)]
+    pub max_features: MaxFeatures,
+    /// Where chance begins: the same seed gives the same model.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Threads; left out: all cores. The model is the same on any number.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// How the model is validated.
+    #[arg(long, value_enum, default_value_t = Validation::Chronological)]
+    pub validate: Validation,
+    /// The fit alone.
+    #[arg(long, conflicts_with = "validate")]
+    pub no_validate: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How a model is validated.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Validation {
+    /// Trained on the first 80 % of the rows, tested on the last 20 %.
+    Chronological,
+    /// Blocks of neighbouring rows, each tested in turn.
+    Blocked,
+    /// Rows drawn at random: leaks, since neighbouring hours are nearly equal.
+    Random,
+}
+
+/// How many inputs are tried at each split.
+#[derive(Clone, Copy)]
+pub enum MaxFeatures {
+    /// Every one.
+    All,
+    /// So many.
+    Count(usize),
+}
+
+/// `predict`.
+#[derive(Args)]
+pub struct PredictArgs {
+    /// The model file.
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// The CSV file with the model's inputs, in any order.
+    #[arg(long, value_name = "CSV")]
+    pub data: PathBuf,
+    /// Where the result is written.
+    #[arg(long, value_name = "CSV")]
+    pub out: PathBuf,
+    /// Names of the columns of a file without a heading.
+    #[arg(long, value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `evaluate`.
+#[derive(Args)]
+pub struct EvaluateArgs {
+    /// The model file.
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// CSV files with the model's inputs and its target.
+    #[arg(long, num_args = 1.., required = true, value_name = "CSV")]
+    pub data: Vec<PathBuf>,
+    /// Names of the columns of files without a heading.
+    #[arg(long, value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `model …`.
+#[derive(Subcommand)]
+pub enum ModelCommand {
+    /// What a model is: target, inputs with their trained ranges, training.
+    #[command(after_help = "Example: noxctl model show nox.xt --json")]
+    Show(ModelShowArgs),
+}
+
+/// `model show`.
+#[derive(Args)]
+pub struct ModelShowArgs {
+    /// The model file, or `pretrained:NOX`.
+    pub file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn max_features(text: &str) -> Result<MaxFeatures, String> {
+    match text.parse::<usize>() {
+        _ if text == "all" => Ok(MaxFeatures::All),
+        Ok(count) if count > 0 => Ok(MaxFeatures::Count(count)),
+        _ => Err("expected a number of inputs, or `all`".to_owned()),
+    }
+}

@@ -196,7 +196,7 @@ pub fn exact_bits(mut bits: Vec<bool>, count: u16) -> Result<Data, String> {
     }
 }
 
-/// CRC-16/MODBUS.
+/// CRC-16/MODBUS: reflected 0x8005, from 0xFFFF.
 pub fn crc(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte), |crc, _| {

@@ -1,6 +1,7 @@
 //! Check sums of lines of text.
 
 use super::parse::Wrong;
+use crate::modbus::codec::crc as crc16;
 use domain::plant::Checksum;
 
 /// The line without its check, where that is right.
@@ -68,15 +69,6 @@ pub fn sum16(bytes: &[u8]) -> u16 {
     bytes
         .iter()
         .fold(0, |sum: u16, byte| sum.wrapping_add(u16::from(*byte)))
-}
-
-/// The CRC-16 of Modbus: reflected 0x8005, from 0xFFFF.
-pub fn crc16(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0xFFFF, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(*byte), |crc, _| {
-            if crc & 1 == 1 { crc >> 1 ^ 0xA001 } else { crc >> 1 }
-        })
-    })
 }
 
 #[cfg(test)]

@@ -204,7 +204,7 @@ pub(crate) mod tests {
         let nmea = format!("${nmea}*{:02X}", super::super::check::xor(nmea.as_bytes()));
         let clink = "lrec flags 8C060000 no 7349E+000 nox 8552E-2";
         let clink = format!("{clink}\nsum {:04x}", super::super::check::sum16(clink.as_bytes()));
-        let csv = format!("NOX,60.25,{:04X}", super::super::check::crc16(b"NOX,60.25"));
+        let csv = format!("NOX,60.25,{:04X}", crate::modbus::codec::crc(b"NOX,60.25"));
         let cases: Vec<(Parser, &[u8], f64)> = vec![
             (
                 Parser::new(

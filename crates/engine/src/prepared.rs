@@ -89,7 +89,7 @@ impl Prepared {
     /// What is different from the plant in force, one phrase each; nothing where the files say the same.
     pub fn changes(&self, now: &LoadedPlant, was: &LoadedPlant, running: &[Running]) -> Vec<String> {
         let mut changes = Vec::new();
-        let source_tags: Vec<&str> = self.sources.iter().map(|s| s.settings.id.as_str()).collect();
+        let ids: Vec<&str> = self.sources.iter().map(|s| s.settings.id.as_str()).collect();
         for ready in &self.sources {
             let id = &ready.settings.id;
             match running.iter().find(|r| r.id() == id) {
@@ -98,7 +98,7 @@ impl Prepared {
                 Some(_) => {}
             }
         }
-        let gone = running.iter().filter(|r| !source_tags.contains(&r.id()));
+        let gone = running.iter().filter(|r| !ids.contains(&r.id()));
         changes.extend(gone.map(|r| format!("source {} removed", r.id())));
         let (now, was) = (&now.plant, &was.plant);
         let live = |tags: &[Tag]| -> Vec<Tag> {

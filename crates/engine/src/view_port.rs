@@ -112,12 +112,11 @@ impl ViewPort {
         }
         let reader = reader.as_ref().ok_or("the database is not open")?;
         let plant = self.plant();
-        let curve = |tag: &TagId| {
-            let tag = plant.tags.get(tag.index()).ok_or("no such tag")?;
-            let columns = reader.columns(tag.name.as_str(), Some(from), Some(to), request.width);
-            Ok(curve(from, &columns.map_err(|e| e.to_string())?))
-        };
-        let curves = request.tags.iter().map(curve).collect::<Result<_, String>>()?;
+        let name = |tag: &TagId| Ok(plant.tags.get(tag.index()).ok_or("no such tag")?.name.as_str());
+        let names = request.tags.iter().map(name).collect::<Result<Vec<_>, String>>()?;
+        let columns = reader.columns(&names, Some(from), Some(to), request.width);
+        let columns = columns.map_err(|e| e.to_string())?;
+        let curves = columns.iter().map(|columns| curve(from, columns)).collect();
         Ok(Update::Window(Window { id, from, to, curves }))
     }
 }

@@ -178,7 +178,7 @@ fn measure_store(folder: &Path) -> Result<(), Box<dyn Error>> {
     }
     writer.close()?;
     let reader = Reader::open(&path)?;
-    let window = best(|| Ok(reader.columns("T3", None, None, 1000).map(|_| ())?))?;
+    let window = best(|| Ok(reader.columns(&["T3"], None, None, 1000).map(|_| ())?))?;
     report(
         "the store: frame rows, index on time, reductions",
         path.metadata()?.len(),
@@ -218,7 +218,7 @@ fn import(folder: &Path, description: &Description) -> Result<(), Box<dyn Error>
     writer.close()?;
     let reader = Reader::open(&path)?;
     for width in [1, 100, 1000, 4000, 200_000] {
-        let millis = best(|| Ok(reader.columns("T0", None, None, width).map(|_| ())?))?;
+        let millis = best(|| Ok(reader.columns(&["T0"], None, None, width).map(|_| ())?))?;
         println!("200 000 readings as {width} columns: {millis:.1} ms");
     }
     let millis = best(|| Ok(reader.readings("T0", None, None).map(|_| ())?))?;

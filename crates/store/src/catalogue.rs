@@ -1,6 +1,7 @@
 //! Which tags, streams and tables a database has.
 
 use crate::description::{PlantIdentity, StoredTag};
+use crate::schema;
 use domain::tag::Origin;
 use domain::{Basis, TagName, Unit};
 use rusqlite::types::Type;
@@ -28,6 +29,8 @@ pub struct Part {
     pub source: Arc<str>,
     /// Are its frames predictions?
     pub is_predicted: bool,
+    /// Are there tiers beside its frames? Not in a database of before they were.
+    pub has_tiers: bool,
     /// Its columns in the order of their places, without gaps.
     pub fields: Vec<Field>,
 }
@@ -65,6 +68,7 @@ impl Catalogue {
         let mut fields = connection.prepare(
             "SELECT f.place, f.tag, t.name FROM field f JOIN tag t ON t.id = f.tag WHERE f.part = ?1 ORDER BY f.place",
         )?;
+        let has_tiers = schema::has_tiers(connection)?;
         let mut parts: Vec<Part> = connection
             .prepare("SELECT p.id, s.id, s.source, s.is_predicted FROM part p JOIN stream s ON s.id = p.stream ORDER BY p.id")?
             .query_map([], |row| {
@@ -73,6 +77,7 @@ impl Catalogue {
                     stream: row.get(1)?,
                     source: row.get::<_, String>(2)?.into(),
                     is_predicted: row.get(3)?,
+                    has_tiers,
                     fields: Vec::new(),
                 })
             })?

@@ -1,12 +1,16 @@
-//! A window of any length as at most `width` columns, exact at any border.
+//! A window of any length as columns, exact at any border.
 //!
-//! Whole buckets inside a column are taken from the reductions, coarse ones first; what they leave over at the borders,
-//! or where no bucket is stored, from finer ones and at last from the frames.
+//! Whole buckets are taken from the coarsest tier that a column has at least two of; what they leave over at the ends of
+//! the window, or where no bucket is stored, from finer ones and at last from the frames. Columns are whole buckets, so
+//! that no border cuts one.
 
 use crate::catalogue::Part;
+use crate::grid::Grid;
+use crate::reduction::{Reduction, Row};
 use crate::row;
-use crate::tiers::LEVELS_SECS;
-use domain::{Quality, Status, Timestamp};
+use crate::tiers::{self, LEVELS_SECS};
+use domain::Timestamp;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -31,100 +35,27 @@ pub struct Column {
     pub bad: u64,
 }
 
-/// Readings put together.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Reduction {
-    pub n: u64,
-    pub bad: u64,
-    pub min: f64,
-    pub max: f64,
-    pub mean: f64,
+/// So many frames a column are read one by one before columns are made of whole buckets.
+const FRAMES_A_COLUMN: u64 = 20;
+
+/// How many tiers serve a window of `span` µs in `width` columns: 0 where its frames are few, and columns of any length.
+///
+/// # Errors
+/// Those of `is_more_than`, which tells whether the window has more frames than so many.
+pub fn levels<E>(span: i64, width: u32, is_more_than: impl FnOnce(u64) -> Result<bool, E>) -> Result<usize, E> {
+    let a_column = span / i64::from(width.max(1));
+    let is_served = |factor: i64| move |secs: &&i64| *secs * 1_000_000 * factor <= a_column;
+    // columns of one bucket are up to twice as long as asked for: better than to wait for the frames
+    let least = LEVELS_SECS.iter().take(1).filter(|secs| a_column * 2 >= **secs * 1_000_000).count();
+    if least == 0 || !is_more_than(FRAMES_A_COLUMN * u64::from(width))? {
+        return Ok(0);
+    }
+    Ok(LEVELS_SECS.iter().filter(is_served(2)).count().max(least))
 }
 
-impl Reduction {
-    /// Adds a reading.
-    pub fn add(&mut self, value: Option<f64>, status: Status) {
-        match value {
-            Some(value) if status.quality() != Quality::Bad => {
-                self.merge(&Self {
-                    n: 1,
-                    bad: 0,
-                    min: value,
-                    max: value,
-                    mean: value,
-                });
-            }
-            _ => self.bad += 1,
-        }
-    }
-
-    /// Adds other readings.
-    pub fn merge(&mut self, other: &Self) {
-        self.bad += other.bad;
-        if other.n == 0 {
-            return;
-        }
-        if self.n == 0 {
-            *self = Self {
-                bad: self.bad,
-                ..*other
-            };
-            return;
-        }
-        self.n += other.n;
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
-        // no sum is kept: it would lose digits over a year, and the mean of equal values would not be that value
-        self.mean += (other.mean - self.mean) * (other.n as f64 / self.n as f64);
-    }
-
-    /// How many readings.
-    pub fn count(&self) -> u64 {
-        self.n + self.bad
-    }
-}
-
-/// Equal spans that cover a window, in whole microseconds: border `i` is `from + i · (to − from) / width`.
-pub struct Borders {
-    from: i64,
-    span: i128,
-    width: i128,
-}
-
-impl Borders {
-    /// Those of this window; `None` for an empty one.
-    pub fn new(from: i64, to: i64, width: u32) -> Option<Self> {
-        (to > from && width > 0).then(|| Self {
-            from,
-            span: i128::from(to) - i128::from(from),
-            width: i128::from(width),
-        })
-    }
-
-    fn border(&self, i: usize) -> i64 {
-        // inside from..=to, so it fits
-        (i128::from(self.from) + i as i128 * self.span / self.width) as i64
-    }
-
-    /// Which column holds this time of the window.
-    fn column_of(&self, time: i64) -> usize {
-        let offset = i128::from(time) - i128::from(self.from);
-        let mut i = (offset * self.width / self.span) as usize;
-        // the border itself is rounded down and may already be reached
-        while self.border(i + 1) <= time {
-            i += 1;
-        }
-        i
-    }
-
-    /// The coarsest level that a column can hold a whole bucket of.
-    fn level(&self) -> usize {
-        let span = self.span / self.width;
-        LEVELS_SECS
-            .iter()
-            .filter(|&&secs| i128::from(secs) * 1_000_000 <= span)
-            .count()
-    }
+/// What a column's length is a multiple of, in µs, where so many tiers serve it.
+pub fn unit(levels: usize) -> i64 {
+    levels.checked_sub(1).map_or(1, |finest| LEVELS_SECS[finest] * 1_000_000)
 }
 
 /// The columns of a window while they fill.
@@ -137,10 +68,10 @@ pub enum Cells {
 
 impl Cells {
     /// As many, all of them empty.
-    pub fn new(width: u32) -> Self {
-        const DENSE: u32 = 1 << 18;
-        if width <= DENSE {
-            Self::Dense(vec![Reduction::default(); width as usize])
+    pub fn new(len: usize) -> Self {
+        const DENSE: usize = 1 << 18;
+        if len <= DENSE {
+            Self::Dense(vec![Reduction::default(); len])
         } else {
             Self::Sparse(BTreeMap::new())
         }
@@ -161,95 +92,64 @@ impl Cells {
     }
 }
 
-/// A column of one table, read through one connection. The caller holds a transaction: buckets and frames have to be
-/// of the same state.
+/// Places of one table, read through one connection. The caller holds a transaction: buckets and frames have to be of the
+/// same state.
 pub struct Series<'a> {
     connection: &'a Connection,
-    part: i64,
-    place: usize,
-    frames: String,
+    part: &'a Part,
+    /// (place in the table, place in the result).
+    places: &'a [(usize, usize)],
 }
 
 impl<'a> Series<'a> {
-    /// The series of this place in this table.
-    pub fn new(connection: &'a Connection, part: &Part, place: usize) -> Self {
-        let id = part.id;
-        let frames =
-            format!("SELECT time, quality, c{place} FROM frame_{id} WHERE time >= ?1 AND time < ?2 ORDER BY time");
+    /// These places of this table; each with the place that its columns have in the result.
+    pub fn new(connection: &'a Connection, part: &'a Part, places: &'a [(usize, usize)]) -> Self {
         Self {
             connection,
-            part: id,
-            place,
-            frames,
+            part,
+            places,
         }
     }
 
-    /// Adds everything in the window to `out`, one element a column.
-    pub fn reduce(&self, borders: &Borders, out: &mut Cells) -> rusqlite::Result<()> {
-        let window = borders.from..borders.border(borders.width as usize);
-        self.reduce_ranges(vec![window], borders.level(), borders, out)
-    }
-
-    /// One bucket from those of finer levels than `level`.
-    pub fn reduce_bucket(&self, span: Range<i64>, level: usize) -> rusqlite::Result<Reduction> {
-        let mut out = Cells::new(1);
-        if let Some(borders) = Borders::new(span.start, span.end, 1) {
-            self.reduce_ranges(vec![span], level, &borders, &mut out)?;
-        }
-        Ok(*out.at(0))
-    }
-
-    fn reduce_ranges(
-        &self,
-        mut ranges: Vec<Range<i64>>,
-        levels: usize,
-        borders: &Borders,
-        out: &mut Cells,
-    ) -> rusqlite::Result<()> {
+    /// Adds everything in the window to `out`, with the first so many tiers.
+    pub fn reduce(&self, grid: &Grid, levels: usize, out: &mut [Cells]) -> rusqlite::Result<()> {
+        let (from, to) = grid.ends();
+        let mut ranges = vec![from..to];
         for &secs in LEVELS_SECS[..levels].iter().rev() {
             let mut rest = Vec::with_capacity(ranges.len());
             for range in ranges {
-                self.take_buckets(range, secs, borders, out, &mut rest)?;
+                self.take_buckets(range, secs, grid, out, &mut rest)?;
             }
             ranges = rest;
         }
         ranges
             .into_iter()
-            .try_for_each(|range| self.take_frames(range, borders, out))
+            .try_for_each(|range| self.take_frames(range, grid, out))
     }
 
-    /// Takes the buckets that lie whole in the range and in a column; what is left over goes to `rest`.
+    /// Takes the buckets that lie whole in the range; what is left over goes to `rest`.
     fn take_buckets(
         &self,
         range: Range<i64>,
         secs: i64,
-        borders: &Borders,
-        out: &mut Cells,
+        grid: &Grid,
+        out: &mut [Cells],
         rest: &mut Vec<Range<i64>>,
     ) -> rusqlite::Result<()> {
         let len = secs * 1_000_000;
         let first = range.start.div_euclid(len) + i64::from(range.start.rem_euclid(len) > 0);
         let end = range.end.div_euclid(len);
         let mut open = range.start;
-        if first < end {
-            let mut select = self.connection.prepare_cached(
-                "SELECT number, n, bad, min, max, mean FROM bucket
-                 WHERE part = ?1 AND place = ?2 AND level = ?3 AND number >= ?4 AND number < ?5 ORDER BY number",
-            )?;
-            let mut rows = select.query(params![self.part, self.place as i64, secs, first, end])?;
+        if first < end && self.part.has_tiers {
+            let mut select = self.connection.prepare_cached(&tiers::select(self.part.id, secs))?;
+            let mut rows = select.query(params![first, end])?;
             while let Some(row) = rows.next()? {
                 let start = row.get::<_, i64>(0)? * len;
-                let column = borders.column_of(start);
-                if borders.border(column + 1) < start + len {
+                let column = grid.cell_of(start);
+                let ValueRef::Blob(bytes) = row.get_ref(1)? else {
                     continue;
-                }
-                out.at(column).merge(&Reduction {
-                    n: row.get::<_, i64>(1)?.unsigned_abs(),
-                    bad: row.get::<_, i64>(2)?.unsigned_abs(),
-                    min: row.get::<_, Option<f64>>(3)?.unwrap_or_default(),
-                    max: row.get::<_, Option<f64>>(4)?.unwrap_or_default(),
-                    mean: row.get::<_, Option<f64>>(5)?.unwrap_or_default(),
-                });
+                };
+                self.take_row(bytes, column, out);
                 if open < start {
                     rest.push(open..start);
                 }
@@ -262,21 +162,43 @@ impl<'a> Series<'a> {
         Ok(())
     }
 
-    fn take_frames(&self, range: Range<i64>, borders: &Borders, out: &mut Cells) -> rusqlite::Result<()> {
-        let mut select = self.connection.prepare_cached(&self.frames)?;
+    fn take_row(&self, bytes: &[u8], column: usize, out: &mut [Cells]) {
+        let mut wanted = self.places.iter().copied().peekable();
+        for (place, reduction) in Row::new(bytes).enumerate() {
+            while let Some((_, result)) = wanted.next_if(|&(p, _)| p == place) {
+                if reduction.count() > 0 {
+                    out[result].at(column).merge(&reduction);
+                }
+            }
+            if wanted.peek().is_none() {
+                break;
+            }
+        }
+    }
+
+    fn take_frames(&self, range: Range<i64>, grid: &Grid, out: &mut [Cells]) -> rusqlite::Result<()> {
+        let columns: Vec<String> = self.places.iter().map(|(place, _)| format!("c{place}")).collect();
+        let sql = format!(
+            "SELECT time, quality, {} FROM frame_{} WHERE time >= ?1 AND time < ?2 ORDER BY time",
+            columns.join(", "),
+            self.part.id
+        );
+        let mut select = self.connection.prepare_cached(&sql)?;
         let mut rows = select.query(params![range.start, range.end])?;
         // frames come in the order of time: most stay in the column of the one before
         let (mut column, mut end) = (0, i64::MIN);
         while let Some(row) = rows.next()? {
-            let value = row.get::<_, Option<f64>>(2)?;
+            let time = row.get(0)?;
+            if time >= end {
+                column = grid.cell_of(time);
+                end = grid.cell(column).1;
+            }
             let quality = row.get_ref(1)?.as_blob_or_null()?;
-            if let Some(status) = row::status(quality, self.place, value) {
-                let time = row.get(0)?;
-                if time >= end {
-                    column = borders.column_of(time);
-                    end = borders.border(column + 1);
+            for (i, &(place, result)) in self.places.iter().enumerate() {
+                let value = row.get(2 + i)?;
+                if let Some(status) = row::status(quality, place, value) {
+                    out[result].at(column).add(value, status);
                 }
-                out.at(column).add(value, status);
             }
         }
         Ok(())
@@ -284,51 +206,34 @@ impl<'a> Series<'a> {
 }
 
 /// The columns that hold something.
-pub fn finish(borders: &Borders, cells: &Cells) -> Vec<Column> {
-    let column = |(i, r): (usize, &Reduction)| Column {
-        t0: Timestamp::from_micros(borders.border(i)),
-        t1: Timestamp::from_micros(borders.border(i + 1)),
-        min: (r.n > 0).then_some(r.min),
-        max: (r.n > 0).then_some(r.max),
-        mean: (r.n > 0).then_some(r.mean),
-        n: r.n,
-        bad: r.bad,
+pub fn finish(grid: &Grid, cells: &Cells) -> Vec<Column> {
+    let column = |(i, r): (usize, &Reduction)| {
+        let (t0, t1) = grid.cell(i);
+        let some = |value| (r.n > 0).then_some(value);
+        Column {
+            t0: Timestamp::from_micros(t0),
+            t1: Timestamp::from_micros(t1),
+            min: some(r.min),
+            max: some(r.max),
+            mean: some(r.mean),
+            n: r.n,
+            bad: r.bad,
+        }
     };
     cells.filled().map(column).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_time_lies_between_the_borders_of_its_column() {
-        for (from, to, width) in [
-            (0, 10, 3),
-            (-7, 1, 5),
-            (0, 3, 7),
-            (1_000_003, 99_999_999, 1000),
-            (i64::MIN / 4, i64::MAX / 4, 9),
-        ] {
-            let borders = Borders::new(from, to, width).unwrap();
-            let step = ((i128::from(to) - i128::from(from)) / 5000).max(1) as i64;
-            let mut time = from;
-            while time < to {
-                let i = borders.column_of(time);
-                assert!(
-                    i < width as usize && borders.border(i) <= time && time < borders.border(i + 1),
-                    "{time} in {i}"
-                );
-                time += step;
-            }
-            assert_eq!(borders.border(width as usize), to);
-        }
+/// One bucket of all places of a part, from those of the first so many tiers and from its frames.
+pub fn reduce_bucket(
+    connection: &Connection,
+    part: &Part,
+    span: Range<i64>,
+    levels: usize,
+) -> rusqlite::Result<Vec<Reduction>> {
+    let places: Vec<_> = part.fields.iter().map(|f| (f.place, f.place)).collect();
+    let mut out: Vec<Cells> = places.iter().map(|_| Cells::new(1)).collect();
+    if let Some(grid) = Grid::new(span.start, span.end, 1, 1) {
+        Series::new(connection, part, &places).reduce(&grid, levels, &mut out)?;
     }
-
-    #[test]
-    fn the_mean_of_equal_values_is_that_value() {
-        let mut r = Reduction::default();
-        (0..1000).for_each(|_| r.add(Some(14.2), Status::Good));
-        assert_eq!((r.mean, r.n), (14.2, 1000));
-    }
+    Ok(out.iter_mut().map(|cells| *cells.at(0)).collect())
 }

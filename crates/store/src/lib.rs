@@ -4,9 +4,8 @@
 //! committed. A committed reading is on the disk (`synchronous=FULL`), is never changed and never removed.
 //!
 //! A *frame* (one poll, message, line or prediction) is one row: a column a tag, and one blob of status bytes that is
-//! NULL when everything in the frame is good. Beside the frames stand reductions of 10 s, 1 min, 15 min and 1 h. A
-//! reduction that exists is exact; where one is missing the frames themselves are read, so nothing depends on which
-//! exist.
+//! NULL when everything in the frame is good. Beside the frames stand tiers of 10 s, 1 min, 5 min, 15 min, 1 h and 6 h.
+//! A bucket that exists is exact; where one is missing the frames themselves are read, so nothing depends on which exist.
 
 mod catalogue;
 mod columns;
@@ -14,8 +13,10 @@ mod description;
 mod error;
 mod event;
 mod file;
+mod grid;
 mod merge;
 mod reader;
+mod reduction;
 mod row;
 mod schema;
 mod tiers;

@@ -1,16 +1,18 @@
 //! Looking at what is committed. A reader never waits for the recorder, nor the recorder for it.
 
 use crate::catalogue::{self, Catalogue, Part};
-use crate::columns::{self, Borders, Cells, Column, Series};
+use crate::columns::{self, Cells, Column, Series};
 use crate::description::{PlantIdentity, StoredTag};
 use crate::error::StoreError;
 use crate::event::{self, EventRecord};
 use crate::file;
+use crate::grid::Grid;
 use crate::row;
 use domain::{Reading, Status, TagName, Timestamp, Unit};
 use rusqlite::{Connection, params};
 use std::cell::{Ref, RefCell};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -122,36 +124,49 @@ impl Reader {
         })
     }
 
-    /// At most `width` columns of equal length from `from` (left out: the first reading) to `to` (left out: just after the
-    /// last reading); those without a reading are left out. Border `i` is `from + i · (to − from) / width` in whole
-    /// microseconds.
+    /// For each tag at most `width` columns from `from` (left out: the first reading of any of them) to `to` (left out: just
+    /// after the last one); those without a reading are left out. All but the first and the last are equally long, and the
+    /// same for all tags.
     ///
     /// # Errors
     /// [`StoreError::UnknownTag`], and what the disk says.
     pub fn columns(
         &self,
-        tag: &str,
+        tags: &[&str],
         from: Option<Timestamp>,
         to: Option<Timestamp>,
         width: u32,
-    ) -> Result<Vec<Column>, StoreError> {
-        let fields = self.fields_of(tag)?;
+    ) -> Result<Vec<Vec<Column>>, StoreError> {
+        let fields = tags.iter().map(|tag| self.fields_of(tag)).collect::<Result<Vec<_>, _>>()?;
         self.snapshot(|connection| {
+            let ends = |end: End| {
+                let of_tag = |f: &Fields| outermost(connection, f, end).map(|r| r.map(|r| r.time.micros()));
+                let all = fields.iter().map(of_tag).collect::<rusqlite::Result<Vec<_>>>()?;
+                Ok::<_, rusqlite::Error>(all.into_iter().flatten())
+            };
             let from = match from {
                 Some(from) => Some(from.micros()),
-                None => outermost(connection, &fields, End::First)?.map(|r| r.time.micros()),
+                None => ends(End::First)?.min(),
             };
             let to = match to {
                 Some(to) => Some(to.micros()),
-                None => outermost(connection, &fields, End::Last)?.map(|r| r.time.micros() + 1),
+                None => ends(End::Last)?.max().map(|last| last + 1),
             };
-            let borders = from.zip(to).and_then(|(from, to)| Borders::new(from, to, width));
-            let Some(borders) = borders else { return Ok(Vec::new()) };
-            let mut cells = Cells::new(width);
-            for (part, place) in &fields {
-                Series::new(connection, part, *place).reduce(&borders, &mut cells)?;
+            let Some((from, to)) = from.zip(to).filter(|(from, to)| from < to) else {
+                return Ok(vec![Vec::new(); tags.len()]);
+            };
+            let parts = by_part(&fields);
+            let levels = columns::levels(to.saturating_sub(from), width, |most| {
+                has_more_frames(connection, &parts, from..to, most)
+            })?;
+            let Some(grid) = Grid::new(from, to, width, columns::unit(levels)) else {
+                return Ok(vec![Vec::new(); tags.len()]);
+            };
+            let mut cells: Vec<Cells> = tags.iter().map(|_| Cells::new(grid.len())).collect();
+            for (part, places) in &parts {
+                Series::new(connection, part, places).reduce(&grid, levels, &mut cells)?;
             }
-            Ok(columns::finish(&borders, &cells))
+            Ok(cells.iter().map(|cells| columns::finish(&grid, cells)).collect())
         })
     }
 
@@ -318,6 +333,44 @@ fn reading(row: &rusqlite::Row<'_>, place: usize) -> rusqlite::Result<Option<Rea
         value,
         status,
     }))
+}
+
+/// The parts that hold these tags, each once: (place in the part, place among the tags).
+fn by_part(fields: &[Fields]) -> Vec<(&Part, Vec<(usize, usize)>)> {
+    let mut parts: Vec<(&Part, Vec<(usize, usize)>)> = Vec::new();
+    for (tag, fields) in fields.iter().enumerate() {
+        for (part, place) in fields {
+            match parts.iter_mut().find(|(p, _)| p.id == part.id) {
+                Some((_, places)) => places.push((*place, tag)),
+                None => parts.push((part, vec![(*place, tag)])),
+            }
+        }
+    }
+    parts.iter_mut().for_each(|(_, places)| places.sort_unstable());
+    parts
+}
+
+fn has_more_frames(
+    connection: &Connection,
+    parts: &[(&Part, Vec<(usize, usize)>)],
+    span: Range<i64>,
+    most: u64,
+) -> rusqlite::Result<bool> {
+    let mut left = most.cast_signed();
+    for (part, _) in parts {
+        let sql = format!(
+            "SELECT count(*) FROM (SELECT 1 FROM frame_{} WHERE time >= ?1 AND time < ?2 LIMIT ?3)",
+            part.id
+        );
+        let found: i64 = connection
+            .prepare_cached(&sql)?
+            .query_row(params![span.start, span.end, left.saturating_add(1)], |row| row.get(0))?;
+        left -= found;
+        if left < 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[derive(Clone, Copy)]

@@ -12,14 +12,18 @@ pub const ABSENT: u8 = 0xff;
 pub fn status(quality: Option<&[u8]>, place: usize, value: Option<f64>) -> Option<Status> {
     match quality {
         None => value.map(|_| Status::Good),
-        Some(bytes) => match bytes.get(place).copied().unwrap_or(ABSENT) {
-            ABSENT => None,
-            // a reason of a later program: what is kept is how bad it is
-            code => Some(Status::from_code(code).unwrap_or(match code >> 6 {
-                1 => Status::Uncertain(Reason::DeviceStatus),
-                _ => Status::Bad(Reason::DeviceStatus),
-            })),
-        },
+        Some(bytes) => decoded(bytes.get(place).copied().unwrap_or(ABSENT)),
+    }
+}
+
+fn decoded(code: u8) -> Option<Status> {
+    match code {
+        ABSENT => None,
+        // a reason of a later program: what is kept is how bad it is
+        code => Some(Status::from_code(code).unwrap_or(match code >> 6 {
+            1 => Status::Uncertain(Reason::DeviceStatus),
+            _ => Status::Bad(Reason::DeviceStatus),
+        })),
     }
 }
 
@@ -58,6 +62,14 @@ impl Draft {
     pub fn clear(&mut self, place: usize) {
         self.values[place] = None;
         self.codes[place] = ABSENT;
+    }
+
+    /// Value and status of each column; no status for a tag that is not in the frame.
+    pub fn samples(&self) -> impl Iterator<Item = (Option<f64>, Option<Status>)> {
+        self.values
+            .iter()
+            .zip(&self.codes)
+            .map(|(&value, &code)| (value, decoded(code)))
     }
 
     /// How many samples it holds.

@@ -1,6 +1,7 @@
 //! The tables that every database has, the steps that lead to them, and the view `readings`.
 
 use crate::catalogue::{Catalogue, Part};
+use crate::tiers;
 use domain::{Reason, Status};
 use rusqlite::{Connection, params};
 use std::fmt::Write as _;
@@ -40,7 +41,15 @@ CREATE TABLE event(
   id INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, message TEXT NOT NULL);
 CREATE INDEX event_time ON event(time);
 ",
+    // the tables of tiers, one for each part and level, are made beside it
+    "
+DROP TABLE bucket;
+-- first time (µs) whose rows are kept: 0 for frames, else a tier's level in seconds
+CREATE TABLE kept(level INTEGER PRIMARY KEY, from_time INTEGER NOT NULL) WITHOUT ROWID;
+",
 ];
+/// The first version whose parts have tiers.
+const TIERS_SINCE: i64 = 3;
 
 /// The version that this program writes.
 pub fn version() -> i64 {
@@ -51,6 +60,13 @@ pub fn version() -> i64 {
 pub fn migrate(connection: &Connection, from: i64) -> rusqlite::Result<()> {
     for step in MIGRATIONS.iter().skip(usize::try_from(from).unwrap_or(0)) {
         connection.execute_batch(step)?;
+    }
+    if from < TIERS_SINCE {
+        let parts: Vec<i64> = connection
+            .prepare("SELECT id FROM part")?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        parts.into_iter().try_for_each(|part| tiers::create(connection, part))?;
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", version())
@@ -81,7 +97,14 @@ pub fn create_part(connection: &Connection, part: i64, is_predicted: bool) -> ru
     connection.execute_batch(&format!(
         "CREATE TABLE frame_{part}(seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, {model}quality BLOB);
          CREATE INDEX frame_{part}_time ON frame_{part}(time);"
-    ))
+    ))?;
+    tiers::create(connection, part)
+}
+
+/// Do the parts of this database have tiers?
+pub fn has_tiers(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version >= TIERS_SINCE)
 }
 
 /// Adds a column for one more tag.

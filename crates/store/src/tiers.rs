@@ -1,27 +1,29 @@
-//! Keeping the reductions: they are written when their time is over, read again from what is committed, and taken away
-//! in the transaction that adds a late reading to them. So a bucket that exists is exact at every moment, and one that is
-//! missing (still filling, too few frames, a crash) costs time alone: queries read the frames there.
+//! Keeping the tiers: tables of buckets beside the frames of each part, coarser and coarser.
+//!
+//! A bucket is summed up in memory while it fills and written when its time is over. A late reading takes the row away in
+//! its own transaction, and the bucket is read again from what is committed when it has been left alone. So a bucket that
+//! exists is exact at every moment, and one that is missing (still filling, too few frames, a crash) costs time alone:
+//! queries read the frames there. Where the frames themselves are no longer kept, a late reading is added to the rows.
 
 use crate::catalogue::Part;
-use crate::columns::{Reduction, Series};
-use crate::row;
-use rusqlite::{Connection, params};
+use crate::columns;
+use crate::reduction::{self, Reduction, Stored};
+use crate::row::Draft;
+use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Lengths of the buckets in seconds, finest first.
-pub const LEVELS_SECS: [i64; 4] = [10, 60, 900, 3600];
-/// Levels from here on are put together from finer ones.
-const FIRST_COMPOSED: usize = 2;
-/// With fewer frames a bucket saves nothing. It also decides that 10 s buckets exist only for what is faster than 1.6 Hz.
-const MIN_FRAMES: u32 = 16;
-/// Readings that one tag must have in a bucket: below, its row is as large as what it stands for.
-const MIN_READINGS: u64 = 4;
+/// Lengths of the buckets in seconds, finest first; each divides the next.
+pub const LEVELS_SECS: [i64; 6] = [10, 60, 300, 900, 3600, 21_600];
+/// With fewer frames a bucket saves nothing. It also decides that 10 s buckets exist only for what is faster than 0.8 Hz.
+const MIN_FRAMES: u32 = 8;
 /// Commits that a bucket has to be left alone before it is written: a backlog that arrives late, frame by frame, would
 /// otherwise have its buckets written and taken away with every commit.
 const QUIET_COMMITS: u64 = 16;
-/// So many are written at most with one commit, so that a backlog does not make one commit long.
-const AT_ONCE: usize = 256;
+/// What may be written with one commit, so that a backlog does not make one commit long: buckets that are summed up …
+const AT_ONCE: usize = 4096;
+/// … where one that has to be read again counts for so many.
+const READ_AGAIN: usize = 64;
 
 /// (index of the part, index of the level, number of the bucket)
 type Key = (usize, usize, i64);
@@ -31,6 +33,8 @@ struct Open {
     /// A row may stand in the database, which the next reading has to take away.
     may_exist: bool,
     touched: u64,
+    /// Everything of the bucket, where nothing of it was before; by place.
+    sum: Option<Vec<Reduction>>,
 }
 
 /// The buckets that are not written, or not with what is committed.
@@ -38,6 +42,18 @@ struct Open {
 pub struct Tiers {
     open: HashMap<Key, Open>,
     commit: u64,
+}
+
+/// A frame that is added to a part.
+pub struct Added<'a> {
+    /// Its time, µs.
+    pub time: i64,
+    /// Its row.
+    pub row: &'a Draft,
+    /// The newest time of the part before it.
+    pub newest: i64,
+    /// First time whose frames are kept.
+    pub kept_from: i64,
 }
 
 impl Tiers {
@@ -48,35 +64,36 @@ impl Tiers {
                 frames: MIN_FRAMES,
                 may_exist: true,
                 touched: 0,
+                sum: None,
             };
             self.open.insert((part, level, number(level, newest)), open);
         }
     }
 
-    /// A frame of this time is added; `newest` is that of the part before it.
-    pub fn touch(
-        &mut self,
-        connection: &Connection,
-        parts: &[Part],
-        part: usize,
-        time: i64,
-        newest: i64,
-    ) -> rusqlite::Result<()> {
+    /// A frame is added, in the caller's transaction.
+    pub fn add(&mut self, connection: &Connection, parts: &[Part], frame: &Added<'_>) -> rusqlite::Result<()> {
+        if frame.time < frame.kept_from {
+            return add_to_rows(connection, &parts[frame.row.part], frame);
+        }
         for level in 0..LEVELS_SECS.len() {
-            let number = number(level, time);
-            let open = self.open.entry((part, level, number)).or_insert_with(|| {
+            let number = number(level, frame.time);
+            let open = self.open.entry((frame.row.part, level, number)).or_insert_with(|| {
                 // nothing can stand where no frame was before
-                let may_exist = span(level, number).start <= newest;
+                let may_exist = span(level, number).start <= frame.newest;
                 Open {
                     frames: if may_exist { MIN_FRAMES } else { 0 },
                     may_exist,
                     touched: 0,
+                    sum: (!may_exist).then(Vec::new),
                 }
             });
             open.frames = open.frames.saturating_add(1);
             open.touched = self.commit;
+            if let Some(sum) = &mut open.sum {
+                add(sum, frame.row);
+            }
             if std::mem::take(&mut open.may_exist) {
-                delete(connection, &parts[part], level, number)?;
+                delete(connection, parts[frame.row.part].id, level, number)?;
             }
         }
         Ok(())
@@ -94,23 +111,27 @@ impl Tiers {
         let is_due = |&(&(part, level, number), open): &(&Key, &Open)| {
             span(level, number).end <= newest[part] && (is_last || open.touched + QUIET_COMMITS <= self.commit)
         };
-        let mut due: Vec<(Key, bool)> = self
-            .open
-            .iter()
-            .filter(is_due)
-            .map(|(&key, open)| (key, open.frames >= MIN_FRAMES))
-            .collect();
+        let mut due: Vec<(&Key, &Open)> = self.open.iter().filter(is_due).collect();
         // fine ones first: coarse ones are put together from them
-        due.sort_unstable_by_key(|&((part, level, number), _)| (level, part, number));
-        if !is_last {
-            due.truncate(AT_ONCE.max(due.len() / 64));
-        }
-        for &((part, level, number), is_full) in &due {
-            if is_full {
-                write(connection, &parts[part], level, number)?;
+        due.sort_unstable_by_key(|&(&(part, level, number), _)| (level, part, number));
+        let mut budget = AT_ONCE.max(due.len() / 64 * READ_AGAIN);
+        let mut written = Vec::new();
+        for (&(part, level, number), open) in due {
+            if open.frames >= MIN_FRAMES {
+                let cost = if open.sum.is_some() { 1 } else { READ_AGAIN };
+                match budget.checked_sub(cost) {
+                    Some(rest) => budget = rest,
+                    None if is_last => {}
+                    None => break,
+                }
+                match &open.sum {
+                    Some(sum) => insert(connection, parts[part].id, level, number, sum)?,
+                    None => write_again(connection, &parts[part], level, number)?,
+                }
             }
+            written.push((part, level, number));
         }
-        Ok(due.into_iter().map(|(key, _)| key).collect())
+        Ok(written)
     }
 
     /// The transaction is committed.
@@ -121,10 +142,22 @@ impl Tiers {
         self.commit += 1;
     }
 
-    /// The transaction was rolled back, and with it whatever was taken away.
+    /// The transaction was rolled back, and with it whatever was taken away. What was summed up is no longer true.
     pub fn rolled_back(&mut self) {
         for open in self.open.values_mut() {
             open.may_exist = true;
+            open.sum = None;
+        }
+    }
+}
+
+fn add(sum: &mut Vec<Reduction>, row: &Draft) {
+    if sum.len() < row.values.len() {
+        sum.resize(row.values.len(), Reduction::default());
+    }
+    for (reduction, (value, status)) in sum.iter_mut().zip(row.samples()) {
+        if let Some(status) = status {
+            reduction.add(value, status);
         }
     }
 }
@@ -138,67 +171,58 @@ fn span(level: usize, number: i64) -> Range<i64> {
     number * len..(number + 1) * len
 }
 
-fn delete(connection: &Connection, part: &Part, level: usize, number: i64) -> rusqlite::Result<()> {
-    let mut delete = connection
-        .prepare_cached("DELETE FROM bucket WHERE part = ?1 AND place = ?2 AND level = ?3 AND number = ?4")?;
-    for field in &part.fields {
-        delete.execute(params![part.id, field.place as i64, LEVELS_SECS[level], number])?;
-    }
+/// Makes the tables of a part.
+pub fn create(connection: &Connection, part: i64) -> rusqlite::Result<()> {
+    LEVELS_SECS.iter().try_for_each(|secs| {
+        connection.execute_batch(&format!(
+            "CREATE TABLE tier_{part}_{secs}(number INTEGER PRIMARY KEY, reductions BLOB NOT NULL)"
+        ))
+    })
+}
+
+/// The rows of a span of numbers.
+pub fn select(part: i64, secs: i64) -> String {
+    format!("SELECT number, reductions FROM tier_{part}_{secs} WHERE number >= ?1 AND number < ?2 ORDER BY number")
+}
+
+fn delete(connection: &Connection, part: i64, level: usize, number: i64) -> rusqlite::Result<()> {
+    let secs = LEVELS_SECS[level];
+    let mut delete = connection.prepare_cached(&format!("DELETE FROM tier_{part}_{secs} WHERE number = ?1"))?;
+    delete.execute([number])?;
     Ok(())
 }
 
-fn write(connection: &Connection, part: &Part, level: usize, number: i64) -> rusqlite::Result<()> {
-    let span = span(level, number);
-    let reductions = if level < FIRST_COMPOSED {
-        reduce_frames(connection, part, span)?
-    } else {
-        let one = |place| Series::new(connection, part, place).reduce_bucket(span.clone(), level);
-        part.fields
-            .iter()
-            .map(|f| one(f.place))
-            .collect::<rusqlite::Result<_>>()?
-    };
-    let mut insert = connection.prepare_cached(
-        "INSERT OR REPLACE INTO bucket(part, place, level, number, n, bad, min, max, mean)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?;
-    for (field, r) in part.fields.iter().zip(reductions) {
-        if r.count() < MIN_READINGS {
-            continue;
-        }
-        let value = |v: f64| (r.n > 0).then_some(v);
-        insert.execute(params![
-            part.id,
-            field.place as i64,
-            LEVELS_SECS[level],
-            number,
-            r.n.cast_signed(),
-            r.bad.cast_signed(),
-            value(r.min),
-            value(r.max),
-            value(r.mean)
-        ])?;
-    }
+fn insert(
+    connection: &Connection,
+    part: i64,
+    level: usize,
+    number: i64,
+    reductions: &[Reduction],
+) -> rusqlite::Result<()> {
+    let secs = LEVELS_SECS[level];
+    let sql = format!("INSERT OR REPLACE INTO tier_{part}_{secs}(number, reductions) VALUES (?1, ?2)");
+    let row = reduction::encode(reductions);
+    connection.prepare_cached(&sql)?.execute(params![number, row])?;
     Ok(())
 }
 
-fn reduce_frames(connection: &Connection, part: &Part, span: Range<i64>) -> rusqlite::Result<Vec<Reduction>> {
-    let mut reductions = vec![Reduction::default(); part.fields.len()];
-    let sql = format!(
-        "SELECT quality, {} FROM frame_{} WHERE time >= ?1 AND time < ?2",
-        part.column_list(),
-        part.id
-    );
-    let mut select = connection.prepare_cached(&sql)?;
-    let mut rows = select.query(params![span.start, span.end])?;
-    while let Some(row) = rows.next()? {
-        let quality = row.get_ref(0)?.as_blob_or_null()?;
-        for (place, reduction) in reductions.iter_mut().enumerate() {
-            let value = row.get(place + 1)?;
-            if let Some(status) = row::status(quality, place, value) {
-                reduction.add(value, status);
-            }
-        }
+fn write_again(connection: &Connection, part: &Part, level: usize, number: i64) -> rusqlite::Result<()> {
+    let reductions = columns::reduce_bucket(connection, part, span(level, number), level)?;
+    insert(connection, part.id, level, number, &reductions)
+}
+
+/// The frames that a bucket stood for are gone: what comes now is added to its row.
+fn add_to_rows(connection: &Connection, part: &Part, frame: &Added<'_>) -> rusqlite::Result<()> {
+    for (level, secs) in LEVELS_SECS.iter().enumerate() {
+        let number = number(level, frame.time);
+        let find = format!("SELECT reductions FROM tier_{}_{secs} WHERE number = ?1", part.id);
+        let stored = connection
+            .prepare_cached(&find)?
+            .query_row([number], |row| row.get::<_, Stored>(0))
+            .optional()?;
+        let Stored(mut sum) = stored.unwrap_or(Stored(Vec::new()));
+        add(&mut sum, frame.row);
+        insert(connection, part.id, level, number, &sum)?;
     }
-    Ok(reductions)
+    Ok(())
 }

@@ -7,9 +7,9 @@ use crate::event::{self, EventRecord};
 use crate::file::{self, Lock};
 use crate::merge::{self, Stream};
 use crate::row::{self, ABSENT, Draft};
-use crate::tiers::Tiers;
+use crate::tiers::{Added, Tiers};
 use domain::Frame;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter, types::Value};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
 
 /// A frame on its way into the database.
@@ -351,17 +351,27 @@ impl Insertion<'_> {
 
     fn row(&mut self, seq: i64, time: i64, model: Option<i64>, draft: &Draft) -> rusqlite::Result<()> {
         let part = draft.part;
-        let integer = |v: Option<i64>| v.map_or(Value::Null, Value::Integer);
-        let head = [Value::Integer(seq), Value::Integer(time)];
-        let model = self.parts[part].is_predicted.then(|| integer(model));
-        let quality = draft.quality().map_or(Value::Null, |q| Value::Blob(q.to_vec()));
-        let values = draft.values.iter().map(|v| v.map_or(Value::Null, Value::Real));
-        let all = head.into_iter().chain(model).chain([quality]).chain(values);
-        self.transaction
-            .prepare_cached(&self.tables.insert[part])?
-            .execute(params_from_iter(all))?;
+        let mut insert = self.transaction.prepare_cached(&self.tables.insert[part])?;
+        insert.raw_bind_parameter(1, seq)?;
+        insert.raw_bind_parameter(2, time)?;
+        let mut next = 3;
+        if self.parts[part].is_predicted {
+            insert.raw_bind_parameter(next, model)?;
+            next += 1;
+        }
+        insert.raw_bind_parameter(next, draft.quality())?;
+        for (place, value) in draft.values.iter().enumerate() {
+            insert.raw_bind_parameter(next + 1 + place, value)?;
+        }
+        insert.raw_execute()?;
         let newest = self.tables.newest[part];
-        self.tiers.touch(self.transaction, self.parts, part, time, newest)?;
+        let added = Added {
+            row: draft,
+            time,
+            newest,
+            kept_from: i64::MIN,
+        };
+        self.tiers.add(self.transaction, self.parts, &added)?;
         self.tables.newest[part] = newest.max(time);
         Ok(())
     }
@@ -436,7 +446,7 @@ mod tests {
         let done = writer.commit(&batch[100..]).unwrap();
         assert_eq!((done.readings, done.last_seq), (2900, 3000));
         let reader = Reader::open(writer.path()).unwrap();
-        let columns = reader.columns("AT", None, None, 7).unwrap();
-        assert_eq!(columns.iter().map(|c| c.n).sum::<u64>(), 3000);
+        let columns = reader.columns(&["AT"], None, None, 7).unwrap();
+        assert_eq!(columns[0].iter().map(|c| c.n).sum::<u64>(), 3000);
     }
 }

@@ -66,62 +66,61 @@ fn random_frame(random: &mut Random, time: i64) -> Frame {
     }
 }
 
-fn by_hand(readings: &[Reading], from: i64, to: i64, width: u32) -> Vec<Column> {
-    let border = |i: u32| from + (i128::from(i) * i128::from(to - from) / i128::from(width)) as i64;
-    let mut columns = Vec::new();
-    for i in 0..width {
-        let (t0, t1) = (border(i), border(i + 1));
-        let start = readings.partition_point(|r| r.time.micros() < t0);
-        let end = readings.partition_point(|r| r.time.micros() < t1).max(start);
-        let inside = &readings[start..end];
-        let good: Vec<f64> = inside
-            .iter()
-            .filter(|r| r.status.quality() != Quality::Bad)
-            .filter_map(|r| r.value)
-            .collect();
-        if inside.is_empty() {
-            continue;
-        }
-        let some = |v: f64| (!good.is_empty()).then_some(v);
-        columns.push(Column {
-            t0: Timestamp::from_micros(t0),
-            t1: Timestamp::from_micros(t1),
-            min: some(good.iter().copied().fold(f64::INFINITY, f64::min)),
-            max: some(good.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
-            mean: some(good.iter().sum::<f64>() / good.len() as f64),
-            n: good.len() as u64,
-            bad: (inside.len() - good.len()) as u64,
-        });
+/// What a column of this span has to be; `readings` by time.
+fn by_hand(readings: &[Reading], t0: Timestamp, t1: Timestamp) -> Column {
+    let start = readings.partition_point(|r| r.time < t0);
+    let end = readings.partition_point(|r| r.time < t1).max(start);
+    let inside = &readings[start..end];
+    let good: Vec<f64> = inside
+        .iter()
+        .filter(|r| r.status.quality() != Quality::Bad)
+        .filter_map(|r| r.value)
+        .collect();
+    let some = |v: f64| (!good.is_empty()).then_some(v);
+    Column {
+        t0,
+        t1,
+        min: some(good.iter().copied().fold(f64::INFINITY, f64::min)),
+        max: some(good.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
+        mean: some(good.iter().sum::<f64>() / good.len() as f64),
+        n: good.len() as u64,
+        bad: (inside.len() - good.len()) as u64,
     }
-    columns
 }
 
+/// Random windows of both tags: each column is what its readings come to, and every reading is in one.
 fn assert_exact(reader: &Reader, random: &mut Random, windows: usize) {
-    for tag in ["A", "B"] {
-        let readings = reader.readings(tag, None, None).unwrap();
+    let readings = ["A", "B"].map(|tag| reader.readings(tag, None, None).unwrap());
+    for readings in &readings {
         assert!(readings.is_sorted_by_key(|r| (r.time, r.seq)));
-        let (first, last) = (readings[0].time.micros(), readings[readings.len() - 1].time.micros());
-        for i in 0..windows {
-            let width = 1 + random.below([3, 50, 2000][i % 3]) as u32;
-            let a = first - 5_000_000 + random.below(last - first + 10_000_000);
-            let b = first - 5_000_000 + random.below(last - first + 10_000_000);
-            let (from, to) = if i == 0 {
-                (first, last + 1)
-            } else {
-                (a.min(b), a.max(b) + 1)
-            };
-            let given = |t| (i > 0).then_some(Timestamp::from_micros(t));
-            let found = reader.columns(tag, given(from), given(to), width).unwrap();
-            let wanted = by_hand(&readings, from, to, width);
-            assert_eq!(found.len(), wanted.len(), "{tag} {from}..{to} / {width}");
-            for (f, w) in found.iter().zip(&wanted) {
+    }
+    let first = readings.iter().map(|r| r[0].time.micros()).min().unwrap();
+    let last = readings.iter().map(|r| r[r.len() - 1].time.micros()).max().unwrap();
+    for i in 0..windows {
+        let width = 1 + random.below([3, 50, 2000][i % 3]) as u32;
+        let a = first - 5_000_000 + random.below(last - first + 10_000_000);
+        let b = first - 5_000_000 + random.below(last - first + 10_000_000);
+        let (from, to) = if i == 0 {
+            (first, last + 1)
+        } else {
+            (a.min(b), a.max(b) + 1)
+        };
+        let given = |t| (i > 0).then_some(Timestamp::from_micros(t));
+        let found = reader.columns(&["A", "B"], given(from), given(to), width).unwrap();
+        for (columns, readings) in found.iter().zip(&readings) {
+            let case = format!("{from}..{to} / {width}");
+            assert!(columns.len() <= width as usize, "{case}");
+            assert!(columns.windows(2).all(|w| w[0].t1 <= w[1].t0), "{case}");
+            for f in columns {
+                assert!(from <= f.t0.micros() && f.t0 < f.t1 && f.t1.micros() <= to, "{case} {f:?}");
+                let w = by_hand(readings, f.t0, f.t1);
                 let is_near = f.mean.is_some() == w.mean.is_some()
                     && f.mean.zip(w.mean).is_none_or(|(a, b)| (a - b).abs() < 1e-6);
-                assert!(
-                    is_near && Column { mean: w.mean, ..*f } == *w,
-                    "{tag} {from}..{to} / {width}: {f:?} {w:?}"
-                );
+                assert!(is_near && Column { mean: w.mean, ..*f } == w, "{case}: {f:?} {w:?}");
             }
+            let all = by_hand(readings, Timestamp::from_micros(from), Timestamp::from_micros(to));
+            let counted = columns.iter().fold((0, 0), |(n, bad), c| (n + c.n, bad + c.bad));
+            assert_eq!(counted, (all.n, all.bad), "{case}");
         }
     }
 }
@@ -178,16 +177,18 @@ fn columns_are_what_a_count_by_hand_gives() {
     }
     let reader = Reader::open(&path).unwrap();
     assert_exact(&reader, &mut random, 30);
-    assert!(buckets(&path, 10) > 50 && buckets(&path, 60) > 50 && buckets(&path, 900) > 10 && buckets(&path, 3600) > 3);
+    for (level, least) in [(10, 50), (60, 50), (300, 10), (900, 10), (3600, 3), (21_600, 1)] {
+        assert!(buckets(&path, level) > least, "{level} s");
+    }
 }
 
+/// Rows of a tier, of all parts.
 fn buckets(path: &Path, level: i64) -> i64 {
     let connection = rusqlite::Connection::open(path).unwrap();
-    connection
-        .query_row("SELECT count(*) FROM bucket WHERE level = ?1", [level], |row| {
-            row.get(0)
-        })
-        .unwrap()
+    let count = |part| format!("SELECT count(*) FROM tier_{part}_{level}");
+    (1..=2)
+        .map(|part| connection.query_row(&count(part), [], |row| row.get::<_, i64>(0)).unwrap())
+        .sum()
 }
 
 #[test]
@@ -239,11 +240,11 @@ fn windows_without_readings_have_no_columns() {
     let _writer = Writer::open(&path, &description()).unwrap();
     let reader = Reader::open(&path).unwrap();
     let time = |t| Some(Timestamp::from_micros(t));
-    assert_eq!(reader.columns("A", None, None, 10).unwrap(), []);
-    assert_eq!(reader.columns("A", time(5), time(5), 10).unwrap(), []);
-    assert_eq!(reader.columns("A", time(0), time(9), 0).unwrap(), []);
-    assert_eq!(reader.columns("A", time(i64::MIN), time(i64::MAX), 10).unwrap(), []);
-    assert!(reader.columns("C", None, None, 10).is_err());
+    assert_eq!(reader.columns(&["A"], None, None, 10).unwrap(), [[]]);
+    assert_eq!(reader.columns(&["A"], time(5), time(5), 10).unwrap(), [[]]);
+    assert_eq!(reader.columns(&["A"], time(0), time(9), 0).unwrap(), [[]]);
+    assert_eq!(reader.columns(&["A"], time(i64::MIN), time(i64::MAX), 10).unwrap(), [[]]);
+    assert!(reader.columns(&["C"], None, None, 10).is_err());
 }
 
 #[test]
@@ -256,9 +257,9 @@ fn a_width_of_billions_is_answered() {
         samples: vec![Sample::measured(TagId(0), 1.0, Status::Good)],
     });
     commit(&mut writer, 0, &frames, false);
-    let columns = Reader::open(&path).unwrap().columns("A", None, None, u32::MAX).unwrap();
+    let columns = Reader::open(&path).unwrap().columns(&["A"], None, None, u32::MAX).unwrap();
     assert_eq!(
-        columns.iter().map(|c| (c.t0.micros(), c.n)).collect::<Vec<_>>(),
+        columns[0].iter().map(|c| (c.t0.micros(), c.n)).collect::<Vec<_>>(),
         [(0, 1), (1_000_000, 1)]
     );
 }

@@ -27,11 +27,9 @@ pub fn query(args: &QueryArgs) -> Result<ExitCode> {
     let unit = |tag: &str| known.iter().find(|t| t.name.as_str() == tag).map(|t| t.unit.name());
     match args.width {
         Some(width) => {
-            let tags = args.tags.iter().map(|tag| {
-                let columns = reader.columns(tag, args.span.from, args.span.to, width)?;
-                Ok((tag, columns))
-            });
-            let tags = tags.collect::<Result<Vec<_>>>()?;
+            let names: Vec<&str> = args.tags.iter().map(String::as_str).collect();
+            let columns = reader.columns(&names, args.span.from, args.span.to, width)?;
+            let tags: Vec<_> = args.tags.iter().zip(columns).collect();
             if args.json {
                 let tags = tags.iter().map(|(tag, columns)| {
                     json!({"name": tag, "unit": unit(tag), "columns": columns.iter().map(column_json).collect::<Vec<_>>()})

@@ -11,9 +11,28 @@ use std::ffi::OsStr;
 pub fn run(args: &[String]) -> Result<()> {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["store"] => cargo(&["run", "--release", "-p", "store", "--example", "layouts"]),
+        ["windows", ref size @ ..] => {
+            let example = ["run", "--release", "-p", "store", "--example", "windows", "--"];
+            cargo(&[&example, size].concat())
+        }
+        ["ingest", ref seconds @ ..] => ingest(seconds),
         ["forest", ref files @ ..] => forest(files),
-        _ => bail!("which bench? cargo xtask bench store | forest CSV …"),
+        _ => bail!("which bench? cargo xtask bench store | windows [READINGS] | ingest [SECONDS] | forest CSV …"),
     }
+}
+
+/// What is recorded in a second, through the program, against plain rows.
+fn ingest(seconds: &[&str]) -> Result<()> {
+    cargo(&["build", "--release", "-p", "noxctl"])?;
+    cargo(&["build", "--release", "-p", "store", "--example", "plain_rows"])?;
+    let script = cache().join("bench-ingest.py");
+    std::fs::write(&script, include_str!("bench_ingest.py")).context("cannot write the bench")?;
+    let programs = [target("release/noxctl"), target("release/examples/plain_rows")];
+    let args: Vec<&OsStr> = [script.as_os_str(), programs[0].as_os_str(), programs[1].as_os_str()]
+        .into_iter()
+        .chain(seconds.iter().map(OsStr::new))
+        .collect();
+    command(setup::python()?.as_os_str(), &args)
 }
 
 /// The fit of 200 trees against scikit-learn's on the same rows, inputs and cores, alternating.

@@ -95,7 +95,10 @@ fn record(path: &Path, seconds: i64) -> Result<()> {
         start.elapsed().as_secs_f64(),
         readings / start.elapsed().as_secs_f64()
     );
-    println!("{:.2} bytes a reading, tiers included", path.metadata()?.len() as f64 / readings);
+    println!(
+        "{:.2} bytes a reading, tiers included",
+        path.metadata()?.len() as f64 / readings
+    );
     Ok(())
 }
 
@@ -194,7 +197,11 @@ fn main() -> Result<()> {
         warm.push(millis);
     }
     report("warm", warm);
-    println!("longest for a window of {:.0} s; fewer than {} columns: {few}", worst.1, PIXELS / 2 - 1);
+    println!(
+        "longest for a window of {:.0} s; fewer than {} columns: {few}",
+        worst.1,
+        PIXELS / 2 - 1
+    );
     let mut right = 0;
     for (i, window) in windows.iter().step_by(WINDOWS / CHECKED).enumerate() {
         right += usize::from(check(&reader, i % SHOWN.len(), *window)?);
@@ -206,7 +213,9 @@ fn main() -> Result<()> {
 /// Asks the system to forget what it keeps of the file in memory; where that needs rights it is not given, cold is warm.
 fn forget(path: &Path) {
     let of = format!("of={}", path.display());
-    let told = Command::new("dd").args([&of, "oflag=nocache", "conv=notrunc,fdatasync", "count=0"]).output();
+    let told = Command::new("dd")
+        .args([&of, "oflag=nocache", "conv=notrunc,fdatasync", "count=0"])
+        .output();
     if !told.is_ok_and(|out| out.status.success()) {
         println!("the file stays in memory: cold is warm here");
     }

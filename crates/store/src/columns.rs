@@ -46,7 +46,11 @@ pub fn levels<E>(span: i64, width: u32, is_more_than: impl FnOnce(u64) -> Result
     let a_column = span / i64::from(width.max(1));
     let is_served = |factor: i64| move |secs: &&i64| *secs * 1_000_000 * factor <= a_column;
     // columns of one bucket are up to twice as long as asked for: better than to wait for the frames
-    let least = LEVELS_SECS.iter().take(1).filter(|secs| a_column * 2 >= **secs * 1_000_000).count();
+    let least = LEVELS_SECS
+        .iter()
+        .take(1)
+        .filter(|secs| a_column * 2 >= **secs * 1_000_000)
+        .count();
     if least == 0 || !is_more_than(FRAMES_A_COLUMN * u64::from(width))? {
         return Ok(0);
     }
@@ -55,7 +59,9 @@ pub fn levels<E>(span: i64, width: u32, is_more_than: impl FnOnce(u64) -> Result
 
 /// What a column's length is a multiple of, in µs, where so many tiers serve it.
 pub fn unit(levels: usize) -> i64 {
-    levels.checked_sub(1).map_or(1, |finest| LEVELS_SECS[finest] * 1_000_000)
+    levels
+        .checked_sub(1)
+        .map_or(1, |finest| LEVELS_SECS[finest] * 1_000_000)
 }
 
 /// The columns of a window while they fill.

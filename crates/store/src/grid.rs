@@ -44,7 +44,6 @@ impl Grid {
         })
     }
 
-
     /// First time of the window, and first time after it.
     pub fn ends(&self) -> (i64, i64) {
         (self.from, self.to)

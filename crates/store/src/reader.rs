@@ -137,7 +137,10 @@ impl Reader {
         to: Option<Timestamp>,
         width: u32,
     ) -> Result<Vec<Vec<Column>>, StoreError> {
-        let fields = tags.iter().map(|tag| self.fields_of(tag)).collect::<Result<Vec<_>, _>>()?;
+        let fields = tags
+            .iter()
+            .map(|tag| self.fields_of(tag))
+            .collect::<Result<Vec<_>, _>>()?;
         self.snapshot(|connection| {
             let ends = |end: End| {
                 let of_tag = |f: &Fields| outermost(connection, f, end).map(|r| r.map(|r| r.time.micros()));

@@ -64,7 +64,10 @@ impl Reduction {
 
 /// The row of a bucket; `reductions` by place.
 pub fn encode(reductions: &[Reduction]) -> Vec<u8> {
-    let used = reductions.iter().rposition(|r| r.count() > 0).map_or(0, |last| last + 1);
+    let used = reductions
+        .iter()
+        .rposition(|r| r.count() > 0)
+        .map_or(0, |last| last + 1);
     let mut row = Vec::with_capacity(used * 26);
     for r in &reductions[..used] {
         let is_constant = r.min == r.max && r.mean == r.min && r.min.to_bits() == r.max.to_bits();

@@ -112,7 +112,10 @@ fn assert_exact(reader: &Reader, random: &mut Random, windows: usize) {
             assert!(columns.len() <= width as usize, "{case}");
             assert!(columns.windows(2).all(|w| w[0].t1 <= w[1].t0), "{case}");
             for f in columns {
-                assert!(from <= f.t0.micros() && f.t0 < f.t1 && f.t1.micros() <= to, "{case} {f:?}");
+                assert!(
+                    from <= f.t0.micros() && f.t0 < f.t1 && f.t1.micros() <= to,
+                    "{case} {f:?}"
+                );
                 let w = by_hand(readings, f.t0, f.t1);
                 let is_near = f.mean.is_some() == w.mean.is_some()
                     && f.mean.zip(w.mean).is_none_or(|(a, b)| (a - b).abs() < 1e-6);
@@ -187,7 +190,11 @@ fn buckets(path: &Path, level: i64) -> i64 {
     let connection = rusqlite::Connection::open(path).unwrap();
     let count = |part| format!("SELECT count(*) FROM tier_{part}_{level}");
     (1..=2)
-        .map(|part| connection.query_row(&count(part), [], |row| row.get::<_, i64>(0)).unwrap())
+        .map(|part| {
+            connection
+                .query_row(&count(part), [], |row| row.get::<_, i64>(0))
+                .unwrap()
+        })
         .sum()
 }
 
@@ -243,7 +250,10 @@ fn windows_without_readings_have_no_columns() {
     assert_eq!(reader.columns(&["A"], None, None, 10).unwrap(), [[]]);
     assert_eq!(reader.columns(&["A"], time(5), time(5), 10).unwrap(), [[]]);
     assert_eq!(reader.columns(&["A"], time(0), time(9), 0).unwrap(), [[]]);
-    assert_eq!(reader.columns(&["A"], time(i64::MIN), time(i64::MAX), 10).unwrap(), [[]]);
+    assert_eq!(
+        reader.columns(&["A"], time(i64::MIN), time(i64::MAX), 10).unwrap(),
+        [[]]
+    );
     assert!(reader.columns(&["C"], None, None, 10).is_err());
 }
 
@@ -257,7 +267,10 @@ fn a_width_of_billions_is_answered() {
         samples: vec![Sample::measured(TagId(0), 1.0, Status::Good)],
     });
     commit(&mut writer, 0, &frames, false);
-    let columns = Reader::open(&path).unwrap().columns(&["A"], None, None, u32::MAX).unwrap();
+    let columns = Reader::open(&path)
+        .unwrap()
+        .columns(&["A"], None, None, u32::MAX)
+        .unwrap();
     assert_eq!(
         columns[0].iter().map(|c| (c.t0.micros(), c.n)).collect::<Vec<_>>(),
         [(0, 1), (1_000_000, 1)]

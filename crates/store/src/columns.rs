@@ -7,6 +7,7 @@
 use crate::catalogue::Part;
 use crate::grid::Grid;
 use crate::reduction::{Reduction, Row};
+use crate::retention::Kept;
 use crate::row;
 use crate::tiers::{self, LEVELS_SECS};
 use domain::Timestamp;
@@ -62,6 +63,20 @@ pub fn unit(levels: usize) -> i64 {
     levels
         .checked_sub(1)
         .map_or(1, |finest| LEVELS_SECS[finest] * 1_000_000)
+}
+
+/// Ends and tiers of a window that may reach back to where frames are no longer kept: whole buckets there.
+pub fn where_kept(kept: &Kept, from: i64, to: i64, levels: usize) -> (i64, i64, usize) {
+    let Some(finest) = kept.finest_level(from) else {
+        return (from, to, levels);
+    };
+    let len = LEVELS_SECS[finest] * 1_000_000;
+    let to = if to < kept.frames {
+        to.div_euclid(len) * len + if to.rem_euclid(len) > 0 { len } else { 0 }
+    } else {
+        to
+    };
+    (from.div_euclid(len) * len, to, levels.max(finest + 1))
 }
 
 /// The columns of a window while they fill.

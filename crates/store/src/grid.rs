@@ -12,7 +12,7 @@ pub struct Grid {
 }
 
 /// Times beyond are nobody's: 36 000 years from 1970.
-const FAR: i64 = 1 << 60;
+pub const FAR: i64 = 1 << 60;
 
 impl Grid {
     /// At most `width` cells over `from..to`, as short as that allows, each a multiple of `unit` long. A

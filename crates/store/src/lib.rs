@@ -1,7 +1,8 @@
 //! The database of one turbine, and the only crate that knows SQL.
 //!
 //! One [`Writer`] records, held alone by a lock of the operating system; any number of [`Reader`]s look at what is
-//! committed. A committed reading is on the disk (`synchronous=FULL`), is never changed and never removed.
+//! committed. A committed reading is on the disk (`synchronous=FULL`), is never changed, and removed only when it is
+//! older than it has to be kept ([`Writer::remove_old`]).
 //!
 //! A *frame* (one poll, message, line or prediction) is one row: a column a tag, and one blob of status bytes that is
 //! NULL when everything in the frame is good. Beside the frames stand tiers of 10 s, 1 min, 5 min, 15 min, 1 h and 6 h.
@@ -17,6 +18,7 @@ mod grid;
 mod merge;
 mod reader;
 mod reduction;
+mod retention;
 mod row;
 mod schema;
 mod tiers;
@@ -28,4 +30,5 @@ pub use error::StoreError;
 pub use event::EventRecord;
 pub use file::is_recording;
 pub use reader::{Counts, ExportRow, Reader};
+pub use retention::{KeepFrom, Removed};
 pub use writer::{Committed, Incoming, Writer};

@@ -6,8 +6,10 @@ use crate::description::{PlantIdentity, StoredTag};
 use crate::error::StoreError;
 use crate::event::{self, EventRecord};
 use crate::file;
-use crate::grid::Grid;
+use crate::grid::{FAR, Grid};
+use crate::retention::{self, Kept};
 use crate::row;
+use crate::tiers;
 use domain::{Reading, Status, TagName, Timestamp, Unit};
 use rusqlite::{Connection, params};
 use std::cell::{Ref, RefCell};
@@ -126,7 +128,8 @@ impl Reader {
 
     /// For each tag at most `width` columns from `from` (left out: the first reading of any of them) to `to` (left out: just
     /// after the last one); those without a reading are left out. All but the first and the last are equally long, and the
-    /// same for all tags.
+    /// same for all tags. Where readings are no longer kept, columns are whole buckets, and the first may begin before
+    /// `from`, the last end after `to`.
     ///
     /// # Errors
     /// [`StoreError::UnknownTag`], and what the disk says.
@@ -147,21 +150,32 @@ impl Reader {
                 let all = fields.iter().map(of_tag).collect::<rusqlite::Result<Vec<_>>>()?;
                 Ok::<_, rusqlite::Error>(all.into_iter().flatten())
             };
+            let parts = by_part(&fields);
+            let kept = match parts.iter().any(|(part, _)| part.has_tiers) {
+                true => Kept::load(connection)?,
+                false => Kept::default(),
+            };
             let from = match from {
                 Some(from) => Some(from.micros()),
-                None => ends(End::First)?.min(),
+                None => ends(End::First)?.chain(first_bucket(connection, &parts, &kept)?).min(),
             };
             let to = match to {
                 Some(to) => Some(to.micros()),
-                None => ends(End::Last)?.max().map(|last| last + 1),
+                None => ends(End::Last)?
+                    .max()
+                    .map(|last| last + 1)
+                    .or(from.map(|_| kept.frames)),
             };
-            let Some((from, to)) = from.zip(to).filter(|(from, to)| from < to) else {
+            let window = from
+                .zip(to)
+                .map(|(from, to)| (from.clamp(-FAR, FAR), to.clamp(-FAR, FAR)));
+            let Some((from, to)) = window.filter(|(from, to)| from < to) else {
                 return Ok(vec![Vec::new(); tags.len()]);
             };
-            let parts = by_part(&fields);
-            let levels = columns::levels(to.saturating_sub(from), width, |most| {
-                has_more_frames(connection, &parts, from..to, most)
+            let levels = columns::levels(to - from, width, |most| {
+                Ok::<_, rusqlite::Error>(from < kept.frames || has_more_frames(connection, &parts, from..to, most)?)
             })?;
+            let (from, to, levels) = columns::where_kept(&kept, from, to, levels);
             let Some(grid) = Grid::new(from, to, width, columns::unit(levels)) else {
                 return Ok(vec![Vec::new(); tags.len()]);
             };
@@ -234,7 +248,7 @@ impl Reader {
         self.refresh()?;
         let catalogue = self.catalogue();
         self.snapshot(|connection| {
-            let mut last = 0;
+            let mut last = retention::last_seq(connection)?;
             for part in &catalogue.parts {
                 let sql = format!("SELECT max(seq) FROM frame_{}", part.id);
                 let seq: Option<i64> = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
@@ -351,6 +365,19 @@ fn by_part(fields: &[Fields]) -> Vec<(&Part, Vec<(usize, usize)>)> {
     }
     parts.iter_mut().for_each(|(_, places)| places.sort_unstable());
     parts
+}
+
+/// Where the first bucket begins whose frames are no longer kept.
+fn first_bucket(
+    connection: &Connection,
+    parts: &[(&Part, Vec<(usize, usize)>)],
+    kept: &Kept,
+) -> rusqlite::Result<Option<i64>> {
+    let mut first = None;
+    for (part, _) in parts.iter().filter(|_| kept.frames > i64::MIN) {
+        first = first.into_iter().chain(tiers::first(connection, part.id)?).min();
+    }
+    Ok(first)
 }
 
 fn has_more_frames(

@@ -8,9 +8,10 @@
 use crate::catalogue::Part;
 use crate::columns;
 use crate::reduction::{self, Reduction, Stored};
+use crate::retention::{COMPLETE, Kept};
 use crate::row::Draft;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// Lengths of the buckets in seconds, finest first; each divides the next.
@@ -52,8 +53,8 @@ pub struct Added<'a> {
     pub row: &'a Draft,
     /// The newest time of the part before it.
     pub newest: i64,
-    /// First time whose frames are kept.
-    pub kept_from: i64,
+    /// What is kept.
+    pub kept: Kept,
 }
 
 impl Tiers {
@@ -72,7 +73,13 @@ impl Tiers {
 
     /// A frame is added, in the caller's transaction.
     pub fn add(&mut self, connection: &Connection, parts: &[Part], frame: &Added<'_>) -> rusqlite::Result<()> {
-        if frame.time < frame.kept_from {
+        if frame.time < frame.kept.frames {
+            for level in COMPLETE..LEVELS_SECS.len() {
+                // read again from the finer ones, to which the frame is added
+                if let Some(open) = self.open.get_mut(&(frame.row.part, level, number(level, frame.time))) {
+                    open.sum = None;
+                }
+            }
             return add_to_rows(connection, &parts[frame.row.part], frame);
         }
         for level in 0..LEVELS_SECS.len() {
@@ -142,6 +149,12 @@ impl Tiers {
         self.commit += 1;
     }
 
+    /// Frames before this time are gone, and the first so many tiers complete there.
+    pub fn removed_before(&mut self, time: i64, complete: usize) {
+        self.open
+            .retain(|&(_, level, number), _| level >= complete || span(level, number).start >= time);
+    }
+
     /// The transaction was rolled back, and with it whatever was taken away. What was summed up is no longer true.
     pub fn rolled_back(&mut self) {
         for open in self.open.values_mut() {
@@ -185,6 +198,14 @@ pub fn select(part: i64, secs: i64) -> String {
     format!("SELECT number, reductions FROM tier_{part}_{secs} WHERE number >= ?1 AND number < ?2 ORDER BY number")
 }
 
+/// When the first bucket of a part begins, µs, in the finest tier that is never removed.
+pub fn first(connection: &Connection, part: i64) -> rusqlite::Result<Option<i64>> {
+    let secs = LEVELS_SECS[COMPLETE - 1];
+    let mut select = connection.prepare_cached(&format!("SELECT min(number) FROM tier_{part}_{secs}"))?;
+    let number: Option<i64> = select.query_row([], |row| row.get(0))?;
+    Ok(number.map(|number| number * secs * 1_000_000))
+}
+
 fn delete(connection: &Connection, part: i64, level: usize, number: i64) -> rusqlite::Result<()> {
     let secs = LEVELS_SECS[level];
     let mut delete = connection.prepare_cached(&format!("DELETE FROM tier_{part}_{secs} WHERE number = ?1"))?;
@@ -211,18 +232,45 @@ fn write_again(connection: &Connection, part: &Part, level: usize, number: i64) 
     insert(connection, part.id, level, number, &reductions)
 }
 
-/// The frames that a bucket stood for are gone: what comes now is added to its row.
+/// Writes the rows that the first so many tiers lack in this span, however few frames they stand for.
+pub fn complete(connection: &Connection, part: &Part, within: Range<i64>, levels: usize) -> rusqlite::Result<()> {
+    for (level, secs) in LEVELS_SECS[..levels].iter().enumerate() {
+        let numbers = number(level, within.start)..number(level, within.end);
+        let there: HashSet<i64> = connection
+            .prepare_cached(&select(part.id, *secs))?
+            .query_map([numbers.start, numbers.end], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        for number in numbers.filter(|number| !there.contains(number)) {
+            let reductions = columns::reduce_bucket(connection, part, span(level, number), level)?;
+            if reductions.iter().any(|r| r.count() > 0) {
+                insert(connection, part.id, level, number, &reductions)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The frames that a bucket stood for are gone: what comes now is added to its row. Where a tier is complete, a missing row
+/// means that there was nothing; elsewhere it is put together from finer ones.
 fn add_to_rows(connection: &Connection, part: &Part, frame: &Added<'_>) -> rusqlite::Result<()> {
     for (level, secs) in LEVELS_SECS.iter().enumerate() {
+        if frame.time < frame.kept.tiers[level] {
+            continue;
+        }
         let number = number(level, frame.time);
         let find = format!("SELECT reductions FROM tier_{}_{secs} WHERE number = ?1", part.id);
         let stored = connection
             .prepare_cached(&find)?
             .query_row([number], |row| row.get::<_, Stored>(0))
             .optional()?;
-        let Stored(mut sum) = stored.unwrap_or(Stored(Vec::new()));
-        add(&mut sum, frame.row);
-        insert(connection, part.id, level, number, &sum)?;
+        let sum = match stored {
+            Some(Stored(sum)) => Some(sum),
+            None => (level < COMPLETE).then(Vec::new),
+        };
+        if let Some(mut sum) = sum {
+            add(&mut sum, frame.row);
+            insert(connection, part.id, level, number, &sum)?;
+        }
     }
     Ok(())
 }

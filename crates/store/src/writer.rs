@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use crate::event::{self, EventRecord};
 use crate::file::{self, Lock};
 use crate::merge::{self, Stream};
+use crate::retention::{self, Kept};
 use crate::row::{self, ABSENT, Draft};
 use crate::tiers::{Added, Tiers};
 use domain::Frame;
@@ -42,19 +43,19 @@ pub struct Committed {
 /// The right and the means to record. There is one at a time for a database.
 pub struct Writer {
     path: PathBuf,
-    connection: Connection,
-    described: Described,
-    tiers: Tiers,
+    pub(crate) connection: Connection,
+    pub(crate) described: Described,
+    pub(crate) tiers: Tiers,
     // let go last
     _lock: Lock,
 }
 
 /// What is recorded and where it goes.
-struct Described {
-    catalogue: Catalogue,
+pub(crate) struct Described {
+    pub(crate) catalogue: Catalogue,
     streams: Vec<Stream>,
-    tables: Tables,
-    last_seq: i64,
+    pub(crate) tables: Tables,
+    pub(crate) last_seq: i64,
 }
 
 impl Described {
@@ -76,10 +77,11 @@ impl Described {
 }
 
 /// What is known of each part's table, by its index in the catalogue.
-struct Tables {
+pub(crate) struct Tables {
     insert: Vec<String>,
     find: Vec<String>,
-    newest: Vec<i64>,
+    pub(crate) newest: Vec<i64>,
+    pub(crate) kept: Kept,
 }
 
 impl Writer {
@@ -243,8 +245,9 @@ impl Tables {
             insert: Vec::new(),
             find: Vec::new(),
             newest: Vec::new(),
+            kept: Kept::load(connection)?,
         };
-        let mut last_seq = 0;
+        let mut last_seq = retention::last_seq(connection)?;
         for part in parts {
             let (id, columns) = (part.id, part.column_list());
             let model = if part.is_predicted { "model, " } else { "" };
@@ -260,7 +263,10 @@ impl Tables {
                 |what: &str| connection.query_row(&format!("SELECT max({what}) FROM frame_{id}"), [], |row| row.get(0));
             let newest: Option<i64> = ends("time")?;
             let seq: Option<i64> = ends("seq")?;
-            tables.newest.push(newest.unwrap_or(i64::MIN));
+            // where frames are no longer kept, buckets stand
+            tables
+                .newest
+                .push(newest.unwrap_or(i64::MIN).max(tables.kept.frames.saturating_sub(1)));
             last_seq = last_seq.max(seq.unwrap_or(0));
         }
         Ok((tables, last_seq))
@@ -369,7 +375,7 @@ impl Insertion<'_> {
             row: draft,
             time,
             newest,
-            kept_from: i64::MIN,
+            kept: self.tables.kept,
         };
         self.tiers.add(self.transaction, self.parts, &added)?;
         self.tables.newest[part] = newest.max(time);

@@ -2,6 +2,7 @@
 
 use crate::{
     event::{Event, Listener},
+    housekeeping::Housekeeping,
     inference::{self, Orders},
     loaded::{LoadError, LoadedPlant},
     observer::{Observer, OwnTags},
@@ -127,6 +128,7 @@ impl Engine {
         let (writer_sender, inbox) = mpsc::channel(WRITER_QUEUE);
         let (to_worker, worker_inbox) = sync_channel(WORKER_QUEUE);
         let thread = WriterThread {
+            housekeeping: Housekeeping::new(loaded.plant.store.retention, store.newest().unwrap_or(drivers::now())),
             store,
             inbox,
             worker: Some(to_worker),
@@ -260,7 +262,7 @@ impl Core {
     fn try_reload(self: &Arc<Self>, state: &mut InForce, file: &Path) -> Result<Vec<String>, ReloadError> {
         let loaded = LoadedPlant::read_after(file, state.roster.tags()).map_err(StartError::Load)?;
         let (now, was) = (&loaded.plant, &state.loaded.plant);
-        if now.store_path != was.store_path {
+        if now.store.path != was.store.path {
             return Err(ReloadError::NeedsRestart("store.path"));
         }
         let writer = state.writer.clone().ok_or(ReloadError::Stopping)?;
@@ -274,6 +276,7 @@ impl Core {
         let change = Change {
             description: prepared.roster.description(&loaded.plant),
             limits: std::mem::take(&mut prepared.limits),
+            retention: loaded.plant.store.retention,
             reply,
         };
         writer

@@ -13,6 +13,7 @@ pub mod support;
 
 mod engine;
 mod event;
+mod housekeeping;
 mod inference;
 mod limits;
 mod loaded;

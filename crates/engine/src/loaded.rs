@@ -70,7 +70,7 @@ impl LoadedPlant {
 
     /// The database of the plant.
     pub fn database(&self) -> PathBuf {
-        self.folder.join(&self.plant.store_path)
+        self.folder.join(&self.plant.store.path)
     }
 
     /// The bytes of a model that the plant names.

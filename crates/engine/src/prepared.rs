@@ -119,6 +119,7 @@ impl Prepared {
             (now.running_when != was.running_when, "running_when changed"),
             ((&now.name, &now.turbine) != (&was.name, &was.turbine), "names changed"),
             (now.timezone != was.timezone, "time zone changed"),
+            (now.store.retention != was.store.retention, "what is kept changed"),
         ] {
             if is_other {
                 changes.push(what.to_owned());

@@ -1,8 +1,8 @@
 //! The one thread that writes: takes batches from the sources and predictions from the worker, commits them, and only then
 //! acknowledges, shows and passes on.
 
-use crate::{event::Event, limits::LimitMonitor, shared::Shared};
-use domain::Frame;
+use crate::{event::Event, housekeeping::Housekeeping, limits::LimitMonitor, shared::Shared};
+use domain::{Frame, plant::Retention};
 use drivers::Batch;
 use std::{
     sync::{
@@ -58,6 +58,8 @@ pub struct Change {
     pub description: Description,
     /// The limits in force.
     pub limits: Vec<LimitMonitor>,
+    /// How long things are kept.
+    pub retention: Retention,
     /// Hears whether the database takes it; if not, nothing changes.
     pub reply: SyncSender<Result<(), StoreError>>,
 }
@@ -79,6 +81,8 @@ pub struct WriterThread {
     pub worker: Option<SyncSender<Arc<Frame>>>,
     /// The plant's limits.
     pub limits: Vec<LimitMonitor>,
+    /// What is done beside recording.
+    pub housekeeping: Housekeeping,
     /// States and counters.
     pub shared: Arc<Shared>,
     /// Events that are not on the disk yet.
@@ -111,6 +115,7 @@ impl WriterThread {
             }
             self.commit(readings)?;
             self.record_events();
+            self.keep_house();
         }
         self.records.extend(Event::Stopped.record(drivers::now()));
         self.record_events();
@@ -244,6 +249,7 @@ impl WriterThread {
     fn change(&mut self, change: Change) {
         let result = self.store.redescribe(&change.description);
         if result.is_ok() {
+            self.housekeeping.change(change.retention);
             let mut old = std::mem::take(&mut self.limits);
             self.limits = change
                 .limits
@@ -259,6 +265,15 @@ impl WriterThread {
         }
         // who asked may have given up waiting
         let _ = change.reply.try_send(result);
+    }
+
+    /// A disk that refuses is told of by the next commit.
+    fn keep_house(&mut self) {
+        let is_idle = || self.inbox.is_empty();
+        let tended = self.housekeeping.tend(&mut self.store, drivers::now(), None, is_idle);
+        if let Err(error) = tended {
+            tracing::warn!("old readings are not removed yet: {error}");
+        }
     }
 
     fn record_events(&mut self) {

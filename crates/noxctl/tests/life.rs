@@ -166,3 +166,50 @@ fn a_watcher_that_stops_reading_stops_nothing() {
     });
     assert!(run.0.wait().unwrap().success());
 }
+
+#[test]
+fn old_readings_are_removed_and_their_columns_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let source =
+        "[[source]]\nid = \"file\"\nkind = \"replay\"\nfile = \"rows.csv\"\nspeed = 1000000\nstamp = \"file\"\n";
+    let (config, db) = plant(folder.path(), &[("AT", "degC")], source);
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("[store]\n", "[store]\nkeep_readings_days = 30\n")).unwrap();
+    // two days long ago, every ten seconds
+    let rows = (0..17_280).map(|i| {
+        let (day, second) = (1 + i / 8640, i % 8640 * 10);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        format!("2024-02-{day:02}T{hour:02}:{minute:02}:{second:02}Z,{}\n", i % 977)
+    });
+    std::fs::write(
+        folder.path().join("rows.csv"),
+        format!("t,AT\n{}", rows.collect::<String>()),
+    )
+    .unwrap();
+    let run = start_run(&config);
+    let window = [
+        "--from",
+        "2024-01-31T00:00:00Z",
+        "--to",
+        "2024-02-04T00:00:00Z",
+        "--width",
+        "1",
+    ];
+    let args = [&["query", "--db", path(&db), "--tags", "AT", "--json"][..], &window].concat();
+    let column = || {
+        let output = common::run(&args);
+        let answer = output.status.success().then(|| last_json(&output.stdout));
+        answer.map_or(serde_json::Value::Null, |a| a["tags"][0]["columns"][0].clone())
+    };
+    let stored = || (column()["n"] == 17_280).then_some(());
+    wait("every row", 60, stored);
+    wait("only the reading that tells that the file is at its end", 60, || {
+        (readings(&db, "AT").len() <= 1).then_some(())
+    });
+    let column = column();
+    assert_eq!(
+        (&column["n"], &column["min"], &column["max"]),
+        (&17_280.into(), &0.0.into(), &976.0.into())
+    );
+    assert!(run.terminate().status.success());
+}

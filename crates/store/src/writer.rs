@@ -9,7 +9,7 @@ use crate::merge::{self, Stream};
 use crate::retention::{self, Kept};
 use crate::row::{self, ABSENT, Draft};
 use crate::tiers::{Added, Tiers};
-use domain::Frame;
+use domain::{Frame, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
 
@@ -199,6 +199,12 @@ impl Writer {
     /// The database's file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The newest time of all readings; none in an empty database.
+    pub fn newest(&self) -> Option<Timestamp> {
+        let newest = self.described.tables.newest.iter().copied().max()?;
+        (newest > i64::MIN).then_some(Timestamp::from_micros(newest))
     }
 
     /// Bytes on the disk, the write-ahead log included.

@@ -30,8 +30,8 @@ pub struct PlantFile {
     pub timezone: String,
     /// The turbine runs while this holds; without it, it is taken to run always.
     pub running_when: Option<RunningWhen>,
-    /// The database, relative to the plant file unless absolute.
-    pub store_path: String,
+    /// The database.
+    pub store: StoreSettings,
     /// Every tag, in the order of the file; a [`TagId`] is a place in this list.
     pub tags: Vec<Tag>,
     /// Where readings come from.
@@ -42,6 +42,26 @@ pub struct PlantFile {
     pub limits: Vec<Limit>,
     /// Continuous export to PostgreSQL.
     pub postgres: Option<PostgresExport>,
+}
+
+/// Where readings are stored, and how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// The database, relative to the plant file unless absolute.
+    pub path: String,
+    /// What is removed when it is old.
+    pub retention: Retention,
+}
+
+/// Days that things are kept; none: for ever. Each tier is kept at least as long as the finer ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// The readings themselves.
+    pub readings_days: Option<u64>,
+    /// Extremes and means of 10 s.
+    pub ten_seconds_days: Option<u64>,
+    /// Those of a minute; coarser ones are kept for ever.
+    pub minutes_days: Option<u64>,
 }
 
 /// When the turbine counts as running.

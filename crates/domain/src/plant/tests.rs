@@ -55,6 +55,21 @@ fn every_mistake_is_told_with_its_line_and_what_was_expected() {
         ("schema = 1", "schema = 2", &["2", "schema 1"]),
         ("kind = \"modbus-tcp\"", "kind = \"modbus\"", &["modbus-rtu"]),
         ("path = \"x.sqlite\"", "path = 3", &["path", "3"]),
+        (
+            "path = \"x.sqlite\"",
+            "path = \"x.sqlite\"\nkeep_readings_days = 0",
+            &["keep_readings_days", "0", "1"],
+        ),
+        (
+            "path = \"x.sqlite\"",
+            "path = \"x.sqlite\"\nkeep_readings_days = 30\nkeep_10s_days = 29",
+            &["keep_10s_days", "29", "keep_readings_days"],
+        ),
+        (
+            "path = \"x.sqlite\"",
+            "path = \"x.sqlite\"\nkeep_1min_days = 29",
+            &["keep_1min_days", "keep_10s_days"],
+        ),
         ("o2 = 15.0", "o3 = 15.0", &["o3", "o2"]),
         ("turbine = \"GT1\"", "turbine = \"\"", &["turbine"]),
         ("name = \"NOX\"", "nam = \"NOX\"", &["nam", "name"]),

@@ -1,9 +1,9 @@
-//! `[plant]` and `[store]`.
+//! `[plant]`.
 
 use super::{Result, tag::known_tag};
 use crate::{
     Tag,
-    plant::{Problem, RunningWhen, table::Table},
+    plant::{RunningWhen, table::Table},
     time::Zone,
 };
 
@@ -44,18 +44,4 @@ pub(super) fn plant(table: &Table<'_>, tags: &[Tag]) -> Result<PlantHead> {
     };
     table.refuse_unknown_keys()?;
     Ok((name, turbine, timezone, running_when))
-}
-
-pub(super) fn store_path(root: &Table<'_>) -> Result<String> {
-    let table = root.table("store")?.ok_or_else(|| Problem {
-        line: 1,
-        ..root.problem("the table [store] is missing")
-    })?;
-    let value = table.require("path")?;
-    let path = value.string()?;
-    if path.is_empty() {
-        return Err(value.problem("`path` is empty"));
-    }
-    table.refuse_unknown_keys()?;
-    Ok(path.to_owned())
 }

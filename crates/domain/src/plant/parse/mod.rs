@@ -14,6 +14,7 @@ mod scale;
 mod secret;
 mod serial;
 mod source;
+mod store;
 mod tag;
 mod tls;
 
@@ -65,7 +66,7 @@ pub(super) fn plant_file(
         ..root.problem("the table [plant] is missing")
     })?;
     let plant = take(head::plant(&plant_table, &tags), &mut problems);
-    let store_path = take(head::store_path(&root), &mut problems);
+    let store = take(store::store(&root), &mut problems);
     let source_tables = root.tables("source")?;
     let sources = collect(&source_tables, &mut problems, |table| {
         source::source(table, &tags, beside, file)
@@ -83,13 +84,13 @@ pub(super) fn plant_file(
     problems.extend(root.refuse_unknown_keys().err());
 
     problems.sort_by_key(|p| p.line);
-    match (plant, store_path) {
-        (Some((name, turbine, timezone, running_when)), Some(store_path)) if problems.is_empty() => Ok(PlantFile {
+    match (plant, store) {
+        (Some((name, turbine, timezone, running_when)), Some(store)) if problems.is_empty() => Ok(PlantFile {
             name,
             turbine,
             timezone,
             running_when,
-            store_path,
+            store,
             tags,
             sources,
             models,

@@ -63,6 +63,12 @@ pub enum StoreError {
         /// The tag's place in the description.
         tag: Option<u32>,
     },
+    /// It is of a version from before there was an audit trail.
+    #[error("{}: this database has no audit trail yet; record into it once with this program", path.display())]
+    NoAuditTrail {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file's contents contradict each other.
     #[error("{}: the database is damaged: {detail}", path.display())]
     Damaged {
@@ -158,6 +164,7 @@ impl StoreError {
                 | Self::NewerVersion { .. }
                 | Self::UnitChanged { .. }
                 | Self::UnknownTag { .. }
+                | Self::NoAuditTrail { .. }
         )
     }
 }

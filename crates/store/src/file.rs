@@ -146,6 +146,25 @@ fn configure(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Opens for a short transaction beside the recorder: nothing is made, migrated or moved out of the write-ahead log.
+pub fn open_beside(path: &Path) -> Result<Connection, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::Missing { path: path.to_owned() });
+    }
+    let at = |error| StoreError::of(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(at)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(at)?;
+    if let Found::Empty = check(&connection, path)? {
+        return Err(StoreError::Foreign { path: path.to_owned() });
+    }
+    connection.pragma_update(None, "synchronous", "FULL").map_err(at)?;
+    connection
+        .pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))
+        .map_err(at)?;
+    Ok(connection)
+}
+
 /// Opens for reading alone.
 pub fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     if !path.exists() {

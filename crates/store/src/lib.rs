@@ -8,6 +8,7 @@
 //! NULL when everything in the frame is good. Beside the frames stand tiers of 10 s, 1 min, 5 min, 15 min, 1 h and 6 h.
 //! A bucket that exists is exact; where one is missing the frames themselves are read, so nothing depends on which exist.
 
+mod audit;
 mod catalogue;
 mod columns;
 mod description;
@@ -24,6 +25,7 @@ mod schema;
 mod tiers;
 mod writer;
 
+pub use audit::{Attribution, AuditCheck, AuditHead, AuditRecord, append_beside};
 pub use columns::Column;
 pub use description::{Description, ModelId, PlantIdentity, StoredTag, StreamDescription, StreamId};
 pub use error::StoreError;

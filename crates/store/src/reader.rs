@@ -1,5 +1,6 @@
 //! Looking at what is committed. A reader never waits for the recorder, nor the recorder for it.
 
+use crate::audit::{self, AuditCheck, AuditHead, AuditRecord};
 use crate::catalogue::{self, Catalogue, Part};
 use crate::columns::{self, Cells, Column, Series};
 use crate::description::{PlantIdentity, StoredTag};
@@ -238,6 +239,34 @@ impl Reader {
     /// What the disk says.
     pub fn events(&self, most: u32) -> Result<Vec<EventRecord>, StoreError> {
         event::newest(&self.connection, most).map_err(|error| StoreError::of(&self.path, error))
+    }
+
+    /// Records of the audit trail in their order.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn audit(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Vec<AuditRecord>, StoreError> {
+        self.snapshot(|connection| audit::records(connection, from, to, u32::MAX))
+    }
+
+    /// Where the audit trail ends: what to write down elsewhere. None for a database from before there was one.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn audit_head(&self) -> Result<Option<AuditHead>, StoreError> {
+        self.snapshot(|connection| audit::exists(connection)?.then(|| audit::head(connection)).transpose())
+    }
+
+    /// Computes the whole audit trail anew. `expected`: a hash that was written down, of any record.
+    ///
+    /// # Errors
+    /// [`StoreError::NoAuditTrail`], and what the disk says; a broken trail is a finding, not an error.
+    pub fn verify_audit(&self, expected: Option<&str>) -> Result<AuditCheck, StoreError> {
+        let check = self
+            .snapshot(|connection| audit::exists(connection)?.then(|| audit::check(connection, expected)).transpose())?;
+        check.ok_or_else(|| StoreError::NoAuditTrail {
+            path: self.path.clone(),
+        })
     }
 
     /// The highest seq; 0 in an empty database.

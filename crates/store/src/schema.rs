@@ -1,5 +1,6 @@
 //! The tables that every database has, the steps that lead to them, and the view `readings`.
 
+use crate::audit;
 use crate::catalogue::{Catalogue, Part};
 use crate::tiers;
 use domain::{Reason, Status};
@@ -47,6 +48,7 @@ DROP TABLE bucket;
 -- first time (µs) whose rows are kept: 0 for frames, else a tier's level in seconds
 CREATE TABLE kept(level INTEGER PRIMARY KEY, from_time INTEGER NOT NULL) WITHOUT ROWID;
 ",
+    audit::SCHEMA,
 ];
 /// The first version whose parts have tiers.
 const TIERS_SINCE: i64 = 3;

@@ -1,5 +1,6 @@
 //! The one recorder of a database.
 
+use crate::audit::{self, AuditRecord};
 use crate::catalogue::{Catalogue, Part};
 use crate::description::{Description, StreamId};
 use crate::error::StoreError;
@@ -136,6 +137,14 @@ impl Writer {
             event::insert(&transaction, event).map_err(at)?;
         }
         transaction.commit().map_err(at)
+    }
+
+    /// The newest record of each subject in the audit trail, of these kinds.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn newest_audited(&self, kinds: &[&str]) -> Result<Vec<AuditRecord>, StoreError> {
+        audit::newest_of(&self.connection, kinds).map_err(|error| StoreError::of(&self.path, error))
     }
 
     /// Stores all of it or nothing, in one transaction; when this returns it is on the disk.

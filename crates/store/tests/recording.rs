@@ -438,7 +438,7 @@ fn as_version_1(connection: &Connection) {
         .unwrap();
     connection.execute_batch(&tiers.join(";")).unwrap();
     connection
-        .execute_batch("DROP TABLE event; DROP TABLE kept; CREATE TABLE bucket(part); PRAGMA user_version = 1;")
+        .execute_batch("DROP TABLE event; DROP TABLE audit; DELETE FROM plant WHERE key = 'database'; DROP TABLE kept; CREATE TABLE bucket(part); PRAGMA user_version = 1;")
         .unwrap();
 }
 
@@ -460,6 +460,7 @@ fn what_happened_is_kept_and_an_older_database_has_room_for_it() {
         kind: "link".into(),
         subject: "plc".into(),
         message: format!("offline {n}"),
+        audit: None,
     };
     writer.record(&[event(1), event(2)]).unwrap();
     writer.record(&[event(3)]).unwrap();

@@ -55,6 +55,8 @@ impl Demo {
                 plant,
                 folder,
                 file: None,
+                sha256: crate::loaded::sha256_hex(text.as_bytes()),
+                maps: Vec::new(),
             },
             database: options.database,
             is_demo: true,

@@ -1,10 +1,11 @@
 //! Starts the parts, connects them, and ends them in order.
 
 use crate::{
+    audit,
     event::{Event, Listener},
     housekeeping::Housekeeping,
     inference::{self, Orders},
-    loaded::{LoadError, LoadedPlant},
+    loaded::{LoadError, LoadedPlant, sha256_hex, text_of},
     observer::{Observer, OwnTags},
     predictor::Predictor,
     prepared::{self, Prepared},
@@ -103,6 +104,8 @@ struct InForce {
     running: Vec<Running>,
     /// Taken away when the engine stops.
     writer: Option<mpsc::Sender<Message>>,
+    /// As the audit trail knows them.
+    models: audit::Models,
 }
 
 impl Engine {
@@ -120,6 +123,12 @@ impl Engine {
         } = options;
         let mut prepared = Prepared::new(&loaded, Roster::new())?;
         let store = Writer::open(&database, &prepared.roster.description(&loaded.plant))?;
+        let started = audit::started(&loaded, store.newest_audited(&audit::PLANT_KINDS)?.last());
+        let mut models = audit::models_of(store.newest_audited(&[audit::MODEL_KIND])?);
+        let model_changes = match &started {
+            Event::Ready { by, .. } => audit::model_changes(&loaded, &prepared, &mut models, by),
+            _ => Vec::new(),
+        };
         let database = std::path::absolute(store.path()).unwrap_or_else(|_| database.clone());
         let shared = Arc::new(Shared::new(listener));
         shared.lock().newest.resize(prepared.roster.tags().len(), None);
@@ -171,6 +180,7 @@ impl Engine {
                 roster: Roster::new(),
                 running: Vec::new(),
                 writer: Some(writer_sender),
+                models,
             }),
             shared,
             orders,
@@ -180,7 +190,8 @@ impl Engine {
             is_demo,
         });
         // before the sources: whatever they tell comes after it
-        core.shared.tell(Event::Ready);
+        core.shared.tell(started);
+        model_changes.into_iter().for_each(|event| core.shared.tell(event));
         core.lock().put_to_work(&core, prepared);
         let watch = file.map(|file| Watch::start(file, core.clone())).transpose()?;
         Ok(Self {
@@ -243,24 +254,30 @@ impl Core {
     /// nothing. What came of it is an event.
     pub fn reload(self: &Arc<Self>, file: &Path) {
         let mut state = self.lock();
-        match self.try_reload(&mut state, file) {
-            Ok(changes) => {
+        let text = text_of(file);
+        let sha256 = text
+            .as_ref()
+            .map(|text| sha256_hex(text.as_bytes()))
+            .unwrap_or_default();
+        let accepted = text.map_err(StartError::Load);
+        let accepted = accepted.map_err(ReloadError::Start);
+        match accepted.and_then(|text| self.try_reload(&mut state, file, &text)) {
+            Ok(events) => {
                 self.shared.lock().refused = None;
-                if !changes.is_empty() {
-                    let changes = changes.join("; ");
-                    self.shared.tell(Event::Configured { changes });
-                }
+                events.into_iter().for_each(|event| self.shared.tell(event));
             }
             Err(error) => {
                 let message = error.to_string();
                 self.shared.lock().refused = Some(message.clone());
-                self.shared.tell(Event::ConfigurationRefused { message });
+                let by = audit::of_plant(Some(file), &sha256, None, None);
+                self.shared.tell(Event::ConfigurationRefused { message, by });
             }
         }
     }
 
-    fn try_reload(self: &Arc<Self>, state: &mut InForce, file: &Path) -> Result<Vec<String>, ReloadError> {
-        let loaded = LoadedPlant::read_after(file, state.roster.tags()).map_err(StartError::Load)?;
+    /// What is to be told of it; nothing where the file is the same.
+    fn try_reload(self: &Arc<Self>, state: &mut InForce, file: &Path, text: &str) -> Result<Vec<Event>, ReloadError> {
+        let loaded = LoadedPlant::parse_after(file, text, state.roster.tags()).map_err(StartError::Load)?;
         let (now, was) = (&loaded.plant, &state.loaded.plant);
         if now.store.path != was.store.path {
             return Err(ReloadError::NeedsRestart("store.path"));
@@ -268,9 +285,17 @@ impl Core {
         let writer = state.writer.clone().ok_or(ReloadError::Stopping)?;
         let mut prepared = Prepared::new(&loaded, state.roster.clone())?;
         let changes = prepared.changes(&loaded, &state.loaded, &state.running);
+        let (note, earlier) = (now.change.as_ref(), was.change.as_ref());
+        let by = audit::of_plant(Some(file), &loaded.sha256, note, earlier);
         if changes.is_empty() {
+            let is_same = loaded.sha256 == state.loaded.sha256;
             state.loaded = loaded;
-            return Ok(changes);
+            let changes = "only the text changed".to_owned();
+            return Ok(if is_same {
+                Vec::new()
+            } else {
+                vec![Event::Configured { changes, by }]
+            });
         }
         let (reply, answer) = sync_channel(1);
         let change = Change {
@@ -290,9 +315,12 @@ impl Core {
         let revision = self.view.revision() + 1;
         self.view
             .set(prepared.view(&loaded, &self.database, self.is_demo, revision));
+        let mut events = audit::model_changes(&loaded, &prepared, &mut state.models, &by);
+        let changes = changes.join("; ") + &loaded.maps_shown();
+        events.insert(0, Event::Configured { changes, by });
         state.loaded = loaded;
         state.put_to_work(self, prepared);
-        Ok(changes)
+        Ok(events)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, InForce> {

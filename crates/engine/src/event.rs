@@ -1,16 +1,31 @@
 //! What happens in the running system: each event is one value, and from it come the log line, the counter, the record in
 //! the database and what programs that watch are told.
 
+use crate::audit;
 use domain::{TagName, Timestamp};
 use drivers::SourceError;
-use store::EventRecord;
+use store::{Attribution, EventRecord};
 use view::LinkState;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Every part is started.
-    Ready,
+    Ready {
+        /// The version, and what of the plant file is another than in the run before.
+        message: String,
+        /// Who runs it, and the plant file's SHA-256.
+        by: Attribution,
+    },
+    /// The model that predicts a target is another than before.
+    ModelInForce {
+        /// What it predicts.
+        target: String,
+        /// The model file as the plant file names it.
+        message: String,
+        /// Who changed it, and the model's SHA-256; none where there is no model any more.
+        by: Attribution,
+    },
     /// A source's link changed.
     Source {
         /// The source's name in the plant file.
@@ -71,11 +86,15 @@ pub enum Event {
     Configured {
         /// What changed.
         changes: String,
+        /// Who changed it, and the plant file's SHA-256.
+        by: Attribution,
     },
     /// A changed plant file was refused as a whole; the running one stays.
     ConfigurationRefused {
         /// What is wrong with it.
         message: String,
+        /// Whose file it is, and its SHA-256.
+        by: Attribution,
     },
     /// Everything is committed and closed.
     Stopped,
@@ -88,7 +107,10 @@ impl Event {
     /// The line of the log. Lost data is an error, a device that does not answer a warning.
     pub(crate) fn log(&self) {
         match self {
-            Self::Ready => tracing::info!("started"),
+            Self::Ready { message, .. } => tracing::info!("started: {message}"),
+            Self::ModelInForce { target, message, by } => {
+                tracing::info!(target, sha256 = by.sha256, "the model in force: {message}");
+            }
             Self::Source { id, state } => tracing::info!(source = id, state = state.as_str(), "source"),
             Self::SourceFailed { id, error } => tracing::warn!(source = id, "{error}"),
             Self::Committed { .. } => {}
@@ -108,8 +130,8 @@ impl Event {
                 tracing::warn!(tag = tag.as_str(), "limit {state}");
             }
             Self::ClockStepped { by_secs } => tracing::warn!(by_secs, "the system's clock was set"),
-            Self::Configured { changes } => tracing::info!("the changed plant file is in force: {changes}"),
-            Self::ConfigurationRefused { message } => {
+            Self::Configured { changes, .. } => tracing::info!("the changed plant file is in force: {changes}"),
+            Self::ConfigurationRefused { message, .. } => {
                 tracing::error!("the changed plant file is refused, the running one stays: {message}");
             }
             Self::Stopped => tracing::info!("stopped"),
@@ -119,7 +141,8 @@ impl Event {
     /// What the database keeps of it; nothing of what happens all the time.
     pub(crate) fn record(&self, time: Timestamp) -> Option<EventRecord> {
         let (kind, subject, message) = match self {
-            Self::Ready => ("started", "", format!("version {}", env!("CARGO_PKG_VERSION"))),
+            Self::Ready { message, .. } => ("started", "", message.clone()),
+            Self::ModelInForce { target, message, .. } => (audit::MODEL_KIND, target.as_str(), message.clone()),
             Self::Stopped => ("stopped", "", String::new()),
             Self::Source { id, state } => ("link", id.as_str(), state.as_str().to_owned()),
             Self::RecordingFailed { message } => ("recording-failed", "", message.clone()),
@@ -135,8 +158,8 @@ impl Event {
                 ("alarm", tag.as_str(), format!("limit {high} {state}: mean {mean:.3}"))
             }
             Self::ClockStepped { by_secs } => ("clock-step", "", format!("{by_secs:+.3} s")),
-            Self::Configured { changes } => ("configuration", "", changes.clone()),
-            Self::ConfigurationRefused { message } => ("configuration-refused", "", message.clone()),
+            Self::Configured { changes, .. } => ("configuration", "", changes.clone()),
+            Self::ConfigurationRefused { message, .. } => ("configuration-refused", "", message.clone()),
             Self::PredictionsSkipped { total } => ("predictions-skipped", "", total.to_string()),
             Self::SourceFailed { .. } | Self::Committed { .. } | Self::Contradicting { .. } => return None,
         };
@@ -145,6 +168,29 @@ impl Event {
             kind: kind.to_owned(),
             subject: subject.to_owned(),
             message,
+            audit: self.answered_by(),
         })
     }
+
+    /// Who answers for it, where somebody does: then it stands in the audit trail.
+    fn answered_by(&self) -> Option<Attribution> {
+        match self {
+            Self::Ready { by, .. }
+            | Self::ModelInForce { by, .. }
+            | Self::Configured { by, .. }
+            | Self::ConfigurationRefused { by, .. } => Some(by.clone()),
+            Self::ClockStepped { .. } | Self::Stopped => Some(audit::program()),
+            _ => None,
+        }
+    }
+}
+
+/// Drops the newest where there are too many; never what somebody answers for.
+pub(crate) fn keep_most(records: &mut Vec<EventRecord>, most: usize) {
+    let mut left = most;
+    records.retain(|record| {
+        let is_kept = left > 0 || record.audit.is_some();
+        left = left.saturating_sub(1);
+        is_kept
+    });
 }

@@ -4,6 +4,7 @@
 //! One engine is one plant file, one turbine, one database. Nothing here waits for a window: an interface asks through
 //! [`ViewPort`] and may be absent, slow or gone.
 
+pub mod audit;
 pub mod demo;
 pub mod export;
 pub mod import;

@@ -4,7 +4,10 @@ use domain::{
     PlantFile, Tag,
     plant::{ModelBinding, ModelFile, PlantError},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    cell::RefCell,
+    path::{Path, PathBuf},
+};
 
 /// A plant file and the folder that its relative paths start from.
 #[derive(Clone, Debug)]
@@ -15,6 +18,10 @@ pub struct LoadedPlant {
     pub folder: PathBuf,
     /// The file itself, where it is one.
     pub file: Option<PathBuf>,
+    /// SHA-256 of its text, in hexadecimal.
+    pub sha256: String,
+    /// The register maps it names, each with the SHA-256 of its text.
+    pub maps: Vec<(String, String)>,
 }
 
 /// Why a plant file cannot be used.
@@ -57,15 +64,37 @@ impl LoadedPlant {
     /// # Errors
     /// [`LoadError`], which names file and line.
     pub fn read_after(path: &Path, earlier: &[Tag]) -> Result<Self, LoadError> {
-        let text = std::fs::read_to_string(path).map_err(|error| LoadError::Unreadable {
-            path: path.to_owned(),
-            error,
-        })?;
+        Self::parse_after(path, &text_of(path)?, earlier)
+    }
+
+    /// The same for a text that was read already.
+    ///
+    /// # Errors
+    /// [`LoadError`], which names file and line.
+    pub fn parse_after(path: &Path, text: &str, earlier: &[Tag]) -> Result<Self, LoadError> {
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-        let beside = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|e| e.to_string());
-        let plant = PlantFile::parse_after(&text, &path.display().to_string(), &beside, earlier)?;
-        let file = Some(path.to_owned());
-        Ok(Self { plant, folder, file })
+        let maps = RefCell::new(Vec::new());
+        let beside = |name: &str| {
+            let text = std::fs::read_to_string(folder.join(name)).map_err(|e| e.to_string())?;
+            maps.borrow_mut().push((name.to_owned(), sha256_hex(text.as_bytes())));
+            Ok(text)
+        };
+        let plant = PlantFile::parse_after(text, &path.display().to_string(), &beside, earlier)?;
+        Ok(Self {
+            plant,
+            folder,
+            file: Some(path.to_owned()),
+            sha256: sha256_hex(text.as_bytes()),
+            maps: maps.into_inner(),
+        })
+    }
+
+    /// `; map.csv SHA-256 …` for each register map: the plant file's own hash does not cover them.
+    pub(crate) fn maps_shown(&self) -> String {
+        self.maps
+            .iter()
+            .map(|(name, sha256)| format!("; {name} SHA-256 {sha256}"))
+            .collect()
     }
 
     /// The database of the plant.
@@ -87,6 +116,17 @@ impl LoadedPlant {
             }),
         }
     }
+}
+
+/// The text of a plant file.
+///
+/// # Errors
+/// [`LoadError::Unreadable`].
+pub(crate) fn text_of(path: &Path) -> Result<String, LoadError> {
+    std::fs::read_to_string(path).map_err(|error| LoadError::Unreadable {
+        path: path.to_owned(),
+        error,
+    })
 }
 
 /// A model file as the plant file names it.

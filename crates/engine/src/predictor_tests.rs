@@ -84,6 +84,8 @@ fn load(plant: &str, model: &[u8]) -> Result<(Predictor, Vec<Tag>), LoadError> {
     let loaded = LoadedPlant {
         plant,
         file: None,
+        sha256: String::new(),
+        maps: Vec::new(),
         folder: folder.path().to_owned(),
     };
     let mut tags = loaded.plant.tags.clone();

@@ -138,7 +138,7 @@ impl Shared {
         event.log();
         if let Some(record) = event.record(drivers::now()) {
             let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-            if records.len() < MOST_RECORDS {
+            if records.len() < MOST_RECORDS || record.audit.is_some() {
                 records.push(record);
             }
         }

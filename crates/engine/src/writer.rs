@@ -1,7 +1,12 @@
 //! The one thread that writes: takes batches from the sources and predictions from the worker, commits them, and only then
 //! acknowledges, shows and passes on.
 
-use crate::{event::Event, housekeeping::Housekeeping, limits::LimitMonitor, shared::Shared};
+use crate::{
+    event::{self, Event},
+    housekeeping::Housekeeping,
+    limits::LimitMonitor,
+    shared::Shared,
+};
 use domain::{Frame, plant::Retention};
 use drivers::Batch;
 use std::{
@@ -285,7 +290,7 @@ impl WriterThread {
             Ok(()) => self.records.clear(),
             Err(error) => {
                 tracing::error!("events are not written down yet: {error}");
-                self.records.truncate(MOST_RECORDS);
+                event::keep_most(&mut self.records, MOST_RECORDS);
             }
         }
     }

@@ -179,7 +179,10 @@ pub(crate) fn records(
     if !exists(connection)? {
         return Ok(Vec::new());
     }
-    let (from, to) = (from.map_or(i64::MIN, Timestamp::micros), to.map_or(i64::MAX, Timestamp::micros));
+    let (from, to) = (
+        from.map_or(i64::MIN, Timestamp::micros),
+        to.map_or(i64::MAX, Timestamp::micros),
+    );
     let mut select = connection.prepare(&format!(
         "{SELECT} WHERE time >= ?1 AND time < ?2 ORDER BY id DESC LIMIT ?3"
     ))?;
@@ -272,7 +275,10 @@ impl AuditRecord {
     /// What is wrong with it in the place of record `id`.
     fn wrong(&self, id: i64, before: &str) -> Option<String> {
         if self.id != id {
-            return Some(format!("it is missing; the next one there is has the number {}", self.id));
+            return Some(format!(
+                "it is missing; the next one there is has the number {}",
+                self.id
+            ));
         }
         (self.hash != self.hash_after(before)).then(|| "its hash is not that of its fields".to_owned())
     }
@@ -299,9 +305,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<AuditRecord> {
 
 fn last(connection: &Connection) -> rusqlite::Result<Option<(i64, String)>> {
     let mut select = connection.prepare_cached("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1")?;
-    select
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()
+    select.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()
 }
 
 /// The name that the database was given when it was made.

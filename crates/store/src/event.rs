@@ -33,13 +33,15 @@ pub(crate) fn insert(connection: &Connection, event: &EventRecord) -> rusqlite::
 
 /// The newest of both tables, oldest first; none of a database from before there were events.
 pub(crate) fn newest(connection: &Connection, most: u32) -> rusqlite::Result<Vec<EventRecord>> {
-    let audited = audit::records(connection, None, None, most)?.into_iter().map(|r| EventRecord {
-        time: r.time,
-        kind: r.kind,
-        subject: r.subject,
-        message: r.message,
-        audit: Some(r.by),
-    });
+    let audited = audit::records(connection, None, None, most)?
+        .into_iter()
+        .map(|r| EventRecord {
+            time: r.time,
+            kind: r.kind,
+            subject: r.subject,
+            message: r.message,
+            audit: Some(r.by),
+        });
     let mut events = merged(plain(connection, most)?, audited.collect());
     let surplus = events.len().saturating_sub(most as usize);
     events.drain(..surplus);

@@ -262,8 +262,11 @@ impl Reader {
     /// # Errors
     /// [`StoreError::NoAuditTrail`], and what the disk says; a broken trail is a finding, not an error.
     pub fn verify_audit(&self, expected: Option<&str>) -> Result<AuditCheck, StoreError> {
-        let check = self
-            .snapshot(|connection| audit::exists(connection)?.then(|| audit::check(connection, expected)).transpose())?;
+        let check = self.snapshot(|connection| {
+            audit::exists(connection)?
+                .then(|| audit::check(connection, expected))
+                .transpose()
+        })?;
         check.ok_or_else(|| StoreError::NoAuditTrail {
             path: self.path.clone(),
         })

@@ -141,8 +141,13 @@ fn events_of_both_tables_are_told_in_one_order_and_each_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.sqlite");
     let mut writer = Writer::open(&path, &description()).unwrap();
-    let plain = |n| EventRecord { audit: None, ..entry(n) };
-    writer.record(&[entry(1), plain(2), entry(3), plain(4), entry(5)]).unwrap();
+    let plain = |n| EventRecord {
+        audit: None,
+        ..entry(n)
+    };
+    writer
+        .record(&[entry(1), plain(2), entry(3), plain(4), entry(5)])
+        .unwrap();
     let reader = Reader::open(&path).unwrap();
     let told = |most| -> Vec<String> { reader.events(most).unwrap().into_iter().map(|e| e.message).collect() };
     assert_eq!(told(10), ["number 1", "number 2", "number 3", "number 4", "number 5"]);

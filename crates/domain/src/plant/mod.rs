@@ -42,6 +42,8 @@ pub struct PlantFile {
     pub limits: Vec<Limit>,
     /// Continuous export to PostgreSQL.
     pub postgres: Option<PostgresExport>,
+    /// Who changed the file last, and why; for the audit trail alone.
+    pub change: Option<ChangeNote>,
 }
 
 /// Where readings are stored, and how long.
@@ -117,6 +119,15 @@ pub struct PostgresExport {
     pub password: Option<String>,
     /// Export while `noxctl run` runs.
     pub enabled: bool,
+}
+
+/// Who changed a plant file, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeNote {
+    /// A person's name.
+    pub by: String,
+    /// The reason in that person's words.
+    pub why: String,
 }
 
 /// A line of a file.

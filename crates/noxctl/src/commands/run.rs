@@ -207,7 +207,10 @@ fn printer(format: Option<EventFormat>) -> Result<Option<EventPrinter>> {
 /// None for what happens at every faulty poll: it is counted, and in the log.
 fn event_json(event: &Event) -> Option<Value> {
     Some(match event {
-        Event::Ready => json!({"event": "ready"}),
+        Event::Ready { .. } => json!({"event": "ready"}),
+        Event::ModelInForce { target, message, by } => {
+            json!({"event": "model", "target": target, "sha256": by.sha256, "message": message})
+        }
         Event::Source { id, state } => json!({"event": "source", "id": id, "state": state.as_str()}),
         Event::Committed { seq, time } => json!({"event": "committed", "seq": seq, "t": time.to_string()}),
         Event::Alarm {
@@ -223,8 +226,8 @@ fn event_json(event: &Event) -> Option<Value> {
         Event::RecordingFailed { message } => json!({"event": "recording", "state": "failing", "message": message}),
         Event::RecordingResumed => json!({"event": "recording", "state": "on"}),
         Event::ClockStepped { by_secs } => json!({"event": "clock-step", "by_s": by_secs}),
-        Event::Configured { changes } => json!({"event": "configuration", "state": "in-force", "message": changes}),
-        Event::ConfigurationRefused { message } => {
+        Event::Configured { changes, .. } => json!({"event": "configuration", "state": "in-force", "message": changes}),
+        Event::ConfigurationRefused { message, .. } => {
             json!({"event": "configuration", "state": "refused", "message": message})
         }
         Event::Stopped => json!({"event": "stopped"}),

@@ -1,5 +1,6 @@
 //! From the text of a plant file to [`PlantFile`]: one module a table.
 
+mod change;
 mod export;
 mod head;
 mod http;
@@ -81,6 +82,7 @@ pub(super) fn plant_file(
         model::limit(table, &tags, &models)
     });
     let postgres = take(export::postgres(&root), &mut problems).flatten();
+    let change = take(change::change(&root), &mut problems).flatten();
     problems.extend(root.refuse_unknown_keys().err());
 
     problems.sort_by_key(|p| p.line);
@@ -96,6 +98,7 @@ pub(super) fn plant_file(
             models,
             limits,
             postgres,
+            change,
         }),
         _ => Err(PlantError(problems)),
     }

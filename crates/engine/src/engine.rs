@@ -26,7 +26,7 @@ use std::{
     thread::{Builder, JoinHandle},
     time::Duration,
 };
-use store::{StoreError, Writer};
+use store::{Reader, StoreError, Writer};
 use tokio::{runtime::Runtime, sync::mpsc};
 
 /// Batches that may wait for the writer; then sources wait.
@@ -244,6 +244,11 @@ impl Engine {
             .zip(links)
             .for_each(|(source, link)| source.state = link);
         summary.sources.retain(|source| !source.is_retired);
+        let head = Reader::open(&self.core.database).and_then(|reader| reader.audit_head());
+        summary.audit = head.unwrap_or_else(|error| {
+            tracing::warn!("the audit trail cannot be read: {error}");
+            None
+        });
         self.core.shared.tell(Event::Stopped);
         result.map(|()| summary)
     }
@@ -377,6 +382,7 @@ fn summary(shared: &Shared, database: PathBuf) -> Summary {
         errors: state.sources.iter().map(|s| s.errors).sum::<u64>() + state.skipped_predictions,
         sources: state.sources.clone(),
         database,
+        audit: None,
     }
 }
 
@@ -384,7 +390,7 @@ fn summary(shared: &Shared, database: PathBuf) -> Summary {
 fn check_integrity_in_background(database: &Path) -> std::io::Result<()> {
     let database = database.to_owned();
     Builder::new().name("integrity".into()).spawn(move || {
-        let checked = store::Reader::open(&database).and_then(|reader| reader.integrity_quick_check());
+        let checked = Reader::open(&database).and_then(|reader| reader.integrity_quick_check());
         if let Err(error) = checked {
             tracing::error!("the database {} is damaged: {error}", database.display());
         }

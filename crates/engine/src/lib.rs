@@ -31,7 +31,7 @@ mod thinner;
 mod view_port;
 mod writer;
 
-pub use drivers::PlanCost;
+pub use drivers::{PlanCost, now};
 pub use engine::{Engine, Options, SourceCheck, StartError, check_sources};
 pub use event::Event;
 pub use loaded::{LoadError, LoadedPlant};

@@ -104,6 +104,8 @@ pub struct Summary {
     pub sources: Vec<SourceSummary>,
     /// The database, as an absolute path.
     pub database: std::path::PathBuf,
+    /// Where its audit trail ends; none where it cannot be read.
+    pub audit: Option<store::AuditHead>,
 }
 
 impl Shared {

@@ -10,7 +10,7 @@
 //! what shows that is a head that was written down elsewhere.
 
 use crate::error::StoreError;
-use crate::event::EventRecord;
+use crate::event::{self, EventRecord};
 use crate::file;
 use domain::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
@@ -128,7 +128,7 @@ pub(crate) fn append(connection: &Connection, event: &EventRecord, by: &Attribut
 ///
 /// # Errors
 /// [`StoreError::Missing`], [`StoreError::Foreign`], [`StoreError::NoAuditTrail`], and what the disk says.
-pub fn append_beside(path: &Path, event: &EventRecord, by: &Attribution) -> Result<AuditHead, StoreError> {
+pub fn append_beside(path: &Path, event: &EventRecord) -> Result<AuditHead, StoreError> {
     let mut connection = file::open_beside(path)?;
     let at = |error| StoreError::of(path, error);
     if !exists(&connection).map_err(at)? {
@@ -137,7 +137,7 @@ pub fn append_beside(path: &Path, event: &EventRecord, by: &Attribution) -> Resu
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(at)?;
-    append(&transaction, event, by).map_err(at)?;
+    event::insert(&transaction, event).map_err(at)?;
     let head = head(&transaction).map_err(at)?;
     transaction.commit().map_err(at)?;
     Ok(head)

@@ -102,7 +102,7 @@ fn a_head_that_was_written_down_shows_a_trail_that_was_cut() {
     let folder = tempfile::tempdir().unwrap();
     let path = recorded(folder.path(), 3);
     let head = Reader::open(&path).unwrap().audit_head().unwrap().unwrap();
-    append_beside(&path, &entry(4), &by("later")).unwrap();
+    append_beside(&path, &entry(4)).unwrap();
     let found = check(&path, Some(&head.hash));
     assert_eq!((found.wrong, found.after_expected), (None, Some(1)));
     tamper(&path, "DELETE FROM audit WHERE id >= 3");
@@ -123,7 +123,7 @@ fn somebody_else_may_add_while_the_recorder_writes() {
         let added = beside
             .spawn_scoped(scope, move || {
                 for n in 0..50 {
-                    append_beside(&other, &entry(1000 + n), &by("beside")).unwrap();
+                    append_beside(&other, &entry(1000 + n)).unwrap();
                 }
             })
             .unwrap();
@@ -167,7 +167,7 @@ fn a_file_without_a_trail_is_told_so() {
         Err(StoreError::NoAuditTrail { .. })
     ));
     let missing = folder.path().join("no.sqlite");
-    let refused = append_beside(&missing, &entry(1), &by(""));
+    let refused = append_beside(&missing, &entry(1));
     assert!(matches!(refused, Err(StoreError::Missing { .. })));
     assert!(!missing.exists());
 }

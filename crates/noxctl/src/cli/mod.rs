@@ -2,12 +2,14 @@
 
 mod data;
 mod device;
+mod keep;
 mod model;
 mod plant;
 mod simulate;
 
 pub use data::*;
 pub use device::*;
+pub use keep::*;
 pub use model::*;
 pub use plant::*;
 pub use simulate::*;
@@ -55,6 +57,24 @@ pub enum Command {
     /// Print what happened to the system: starts, links, alarms, configuration, clock.
     #[command(after_help = "Example: noxctl events --db gt1.sqlite --last 50")]
     Events(EventsArgs),
+    /// Print the audit trail: who did what, when and why.
+    #[command(after_help = "Example: noxctl audit --db gt1.sqlite --from 2026-03-01T00:00:00Z")]
+    Audit(AuditArgs),
+    /// Compute the audit trail's hashes anew, and look for one that was written down.
+    #[command(
+        after_help = "Example: noxctl verify --db gt1.sqlite --expect 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    )]
+    Verify(VerifyArgs),
+    /// Acknowledge the newest alarm of a tag, also while the plant runs.
+    #[command(
+        after_help = "Example: noxctl acknowledge --config gt1.plant.toml --alarm NOX_PRED --name \"A. Martin\" --reason \"steam injection back on\""
+    )]
+    Acknowledge(AcknowledgeArgs),
+    /// Put a note into the audit trail, also while the plant runs.
+    #[command(
+        after_help = "Example: noxctl note --db gt1.sqlite --about NOX --name \"A. Martin\" --reason \"span gas bottle changed\""
+    )]
+    Note(NoteArgs),
     /// Put what a helper needs into one file, without secrets: plant file, log, events, facts.
     #[command(after_help = "Example: noxctl support --config gt1.plant.toml --out support.zip")]
     Support(SupportArgs),

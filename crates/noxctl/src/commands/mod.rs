@@ -1,5 +1,6 @@
 //! The commands, one file for those that belong together.
 
+pub mod audit;
 pub mod check;
 pub mod points;
 pub mod predict;

@@ -263,6 +263,9 @@ fn finish(summary: Result<Summary, store::StoreError>, has_failed: bool, as_json
             ));
         }
     }
+    if let (Some(head), false) = (&summary.audit, as_json) {
+        output::note(&format!("  audit trail: {} records, head {}", head.records, head.hash));
+    }
     Ok(if has_failed {
         ExitCode::FAILURE
     } else {
@@ -280,6 +283,7 @@ fn summary_json(summary: &Summary) -> Value {
         "errors": summary.errors,
         "sources": sources.collect::<Vec<_>>(),
         "database": absolute(&summary.database),
+        "audit": summary.audit.as_ref().map(super::audit::head_json),
     })
 }
 

@@ -221,7 +221,7 @@ pub struct Context {
     pub database: PathBuf,
 }
 
-/// Looks a secret up by its reference (`env:NAME`, `file:PATH`).
+/// Looks a secret up by its reference (`keyring:NAME`, `env:NAME`, `file:PATH`).
 pub type SecretLookup = Arc<dyn Fn(&str) -> Result<String, String> + Send + Sync>;
 
 /// Why a source cannot be set up on this machine.

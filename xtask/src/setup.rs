@@ -26,6 +26,8 @@ const PEERS: &[&str] = &[
     "mosquitto",         // MQTT broker
     "mosquitto-clients", // and its publisher
     "postgresql",        // the database exported to
+    "gnome-keyring",     // the keyring that secrets are kept in
+    "dbus-daemon",       // the bus it is reached by
     "python3",           // pymodbus runs on it
     "python3-venv",      // keeps its packages apart from the system's
     "xvfb",              // a display for the test of the windows

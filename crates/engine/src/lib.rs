@@ -10,6 +10,7 @@ pub mod export;
 pub mod import;
 pub mod logging;
 pub mod scan;
+pub mod secrets;
 pub mod support;
 
 mod engine;

@@ -1,5 +1,6 @@
 //! A plant file from the disk, with everything it names beside it.
 
+use crate::secrets;
 use domain::{
     PlantFile, Tag,
     plant::{ModelBinding, ModelFile, PlantError},
@@ -80,6 +81,17 @@ impl LoadedPlant {
             Ok(text)
         };
         let plant = PlantFile::parse_after(text, &path.display().to_string(), &beside, earlier)?;
+        if let Some(postgres) = plant.postgres.as_ref().filter(|p| secrets::is_in_url(&p.url)) {
+            let elsewhere = if postgres.password.is_some() {
+                "leave it out there"
+            } else {
+                "put it where `password = \"keyring:NAME\"` (or env:NAME, file:PATH) finds it"
+            };
+            tracing::warn!(
+                "{}: [export.postgres]: `url` contains a password, which everybody who reads the plant file knows; {elsewhere}",
+                path.display()
+            );
+        }
         Ok(Self {
             plant,
             folder,

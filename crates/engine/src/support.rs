@@ -58,13 +58,22 @@ pub fn bundle(config: &Path, out: &Path) -> io::Result<()> {
         }
     }
     files.insert(0, ("about.txt".into(), about));
-    let mut zip = ZipWriter::new(File::create(out)?);
+    let mut zip = ZipWriter::new(private(out)?);
     for (name, text) in files {
         zip.start_file(name, SimpleFileOptions::default())?;
         zip.write_all(without_secrets(&text, &secrets).as_bytes())?;
     }
     zip.finish()?;
     Ok(())
+}
+
+/// It is for who asks for it: names of hosts are in it.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn about(config: &Path) -> String {

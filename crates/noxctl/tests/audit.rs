@@ -225,7 +225,11 @@ fn a_model_is_told_when_another_is_in_force() {
     targets.sort_unstable();
     assert_eq!(targets, ["CO", "NOX"], "once, though it started twice");
     let shown = json(&["model", "show", "pretrained:NOX"]);
-    assert!(models.iter().any(|r| r["subject"] == "NOX" && r["sha256"] == shown["sha256"]));
+    assert!(
+        models
+            .iter()
+            .any(|r| r["subject"] == "NOX" && r["sha256"] == shown["sha256"])
+    );
 }
 
 fn run_ok(args: &[&str]) {

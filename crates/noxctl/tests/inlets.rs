@@ -27,7 +27,7 @@ fn a_token_comes_from_its_file_and_a_missing_one_is_told() {
     let (config, db) = plant(folder.path(), &[("AT", "1")], &http_source(free_port(), more));
     let (_, message) = fails(&["check", "--config", path(&config)]);
     assert!(message.contains("token"), "{message}");
-    std::fs::write(folder.path().join("token"), "canary\n").unwrap();
+    private_file(&folder.path().join("token"), "canary\n");
     let checked = json(&["check", "--config", path(&config)]);
     assert_eq!(checked["sources"][0]["reachable"], true, "{checked}");
     let run = start_run(&config);

@@ -180,21 +180,57 @@ fn run_ok(args: &[&str]) {
     assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
 }
 
+/// Passwords by every way there is, and one against the rules.
 #[test]
-fn the_support_bundle_holds_the_story_and_no_secret() {
+fn the_support_bundle_holds_the_story_and_no_secret_is_told_anywhere() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("pw"), "canary-1f2e\n").unwrap();
+    let keyring = Keyring::start(folder.path());
+    keyring.keep("pg", "canary-keyring");
+    private_file(&folder.path().join("token"), "canary-file\n");
+    let (inlet, broker) = (free_port(), free_port());
     let body = source("plc", free_port(), &point("A", 1, 0, "float32", "ABCD"))
-        + "[export.postgres]\nurl = \"postgresql://nox:canary-9d8c@127.0.0.1/x\"\npassword = \"file:pw\"\nenabled = false\n";
-    let (config, db) = plant(folder.path(), &[("A", "1")], &body);
-    let run = start_run(&config);
-    wait("an error", 20, || {
+        + &format!(
+            "[[source]]\nid = \"inlet\"\nkind = \"http\"\nlisten = \"127.0.0.1:{inlet}\"\ntoken = \"file:token\"\ntags = [\"B\"]\n"
+        )
+        + &format!(
+            "[[source]]\nid = \"broker\"\nkind = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {broker}\nclient_id = \"test\"\n\
+             username = \"nox\"\npassword = \"env:NOX_MQTT\"\n[[source.topic]]\ntopic = \"p/C\"\ntag = \"C\"\nvalue = \"\"\n"
+        )
+        + "[export.postgres]\nurl = \"postgresql://nox:canary-url@127.0.0.1:1/x\"\npassword = \"keyring:pg\"\nenabled = false\n";
+    let (config, db) = plant(folder.path(), &[("A", "1"), ("B", "1"), ("C", "1")], &body);
+    let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
+    let mut command = keyring.noxctl(&[
+        "--verbose",
+        "run",
+        "--config",
+        path(&config),
+        "--events",
+        "json",
+        "--json",
+    ]);
+    command.env("NOX_MQTT", "canary-env");
+    command.stdout(std::fs::File::create(&stdout).unwrap());
+    command.stderr(std::fs::File::create(&stderr).unwrap());
+    let run = Process::start(&mut command);
+    wait("an error of each source", 20, || {
         let log = std::fs::read_to_string(db.with_extension("log")).ok()?;
-        log.contains("plc").then_some(())
+        (log.contains("plc") && log.contains("broker")).then_some(())
     });
+    let line = std::fs::read(format!("/proc/{}/cmdline", run.0.id())).unwrap();
+    let wal = std::fs::read(format!("{}-wal", path(&db))).unwrap();
     assert!(run.terminate().status.success());
+    let warned = text(&std::fs::read(&stderr).unwrap());
+    assert!(warned.contains("`url` contains a password"), "{warned}");
+
     let out = folder.path().join("support.zip");
-    run_ok(&["support", "--config", path(&config), "--out", path(&out)]);
+    let support = keyring
+        .noxctl(&["support", "--config", path(&config), "--out", path(&out)])
+        .env("NOX_MQTT", "canary-env")
+        .output()
+        .unwrap();
+    assert!(support.status.success(), "{}", text(&support.stderr));
+    let copy = folder.path().join("copy.sqlite");
+    run_ok(&["backup", "--db", path(&db), "--out", path(&copy)]);
     let listed = std::process::Command::new(python())
         .args(["-c", "import sys, zipfile\nz = zipfile.ZipFile(sys.argv[1])\nfor n in z.namelist(): print('== ' + n); print(z.read(n).decode())"])
         .arg(&out)
@@ -212,8 +248,26 @@ fn the_support_bundle_holds_the_story_and_no_secret() {
     ] {
         assert!(all.contains(part), "{part} is missing in\n{all}");
     }
-    assert!(!all.contains("canary"), "{all}");
     let mut zip = Vec::new();
     std::fs::File::open(&out).unwrap().read_to_end(&mut zip).unwrap();
     assert!(zip.len() < 100_000);
+    let read = |file: &Path| std::fs::read(file).unwrap();
+    for (what, bytes) in [
+        ("the support bundle", listed.stdout),
+        ("the command line", line),
+        ("the write-ahead log", wal),
+        ("the database", read(&db)),
+        ("the backup", read(&copy)),
+        ("the log", read(&db.with_extension("log"))),
+        ("stdout", read(&stdout)),
+        ("stderr", read(&stderr)),
+    ] {
+        assert!(!bytes.is_empty(), "{what}");
+        let hit = bytes.windows(6).position(|w| w == b"canary");
+        let around = hit.map(|at| text(&bytes[at.saturating_sub(80)..(at + 40).min(bytes.len())]));
+        assert_eq!(around, None, "a secret in {what}");
+    }
+    // what the rules forbid stands in the plant file alone
+    let config = text(&read(&config));
+    assert_eq!(config.matches("canary").count(), 1, "{config}");
 }

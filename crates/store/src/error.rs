@@ -69,6 +69,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// What is to be written is there already.
+    #[error("{}: there is a file already; name another, or say --force to replace it", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file's contents contradict each other.
     #[error("{}: the database is damaged: {detail}", path.display())]
     Damaged {
@@ -165,6 +171,7 @@ impl StoreError {
                 | Self::UnitChanged { .. }
                 | Self::UnknownTag { .. }
                 | Self::NoAuditTrail { .. }
+                | Self::Exists { .. }
         )
     }
 }

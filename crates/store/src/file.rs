@@ -100,18 +100,22 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
+/// Makes a file that is the owner's alone, where there is none: SQLite would give it the mode of the umask. -wal and -shm
+/// follow the file's.
+pub fn make_private(path: &Path) -> Result<(), StoreError> {
+    let made = private(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path);
+    made.map(drop).map_err(|source| StoreError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// Opens for writing, makes the file if there is none and brings it to the newest version.
 pub fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(StoreError::OldSqlite(rusqlite::version()));
     }
-    // made here, not by SQLite, which would give it the mode of the umask; -wal and -shm follow the file's
-    private(OpenOptions::new().read(true).write(true).create(true).truncate(false))
-        .open(path)
-        .map_err(|source| StoreError::File {
-            path: path.to_owned(),
-            source,
-        })?;
+    make_private(path)?;
     let at = |error| StoreError::of(path, error);
     let mut connection = Connection::open_with_flags(
         path,
@@ -162,6 +166,14 @@ pub fn open_beside(path: &Path) -> Result<Connection, StoreError> {
     connection
         .pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))
         .map_err(at)?;
+    Ok(connection)
+}
+
+/// Opens to copy the whole: as [`open_to_read`], but other files may be written.
+pub fn open_to_copy(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open_to_read(path)?;
+    let at = |error| StoreError::of(path, error);
+    connection.pragma_update(None, "query_only", false).map_err(at)?;
     Ok(connection)
 }
 

@@ -9,6 +9,7 @@
 //! A bucket that exists is exact; where one is missing the frames themselves are read, so nothing depends on which exist.
 
 mod audit;
+pub mod backup;
 mod catalogue;
 mod columns;
 mod description;

@@ -119,9 +119,7 @@ impl Writer {
         let removed = removal.run(keep, &mut kept).map_err(at)?;
         if removed.frames > 0 {
             // the highest may go: numbers are not given twice
-            let remember = "INSERT OR REPLACE INTO plant(key, value) VALUES ('last_seq', ?1)";
-            let last_seq = self.described.last_seq.to_string();
-            transaction.execute(remember, [last_seq]).map_err(at)?;
+            remember_last_seq(&transaction, self.described.last_seq).map_err(at)?;
         }
         transaction.commit().map_err(at)?;
         self.tiers.removed_before(kept.frames, COMPLETE);
@@ -134,7 +132,13 @@ impl Writer {
     }
 }
 
-/// The last seq before frames were removed; 0 where none were.
+/// Keeps a `seq` whose frame may be gone: new ones are above it.
+pub fn remember_last_seq(connection: &Connection, seq: i64) -> rusqlite::Result<()> {
+    let remember = "INSERT OR REPLACE INTO plant(key, value) VALUES ('last_seq', ?1)";
+    connection.execute(remember, [seq.to_string()]).map(drop)
+}
+
+/// What [`remember_last_seq`] kept last, when frames were removed or the database was restored; else 0.
 pub fn last_seq(connection: &Connection) -> rusqlite::Result<i64> {
     let sql = "SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM plant WHERE key = 'last_seq'";
     connection.query_row(sql, [], |row| row.get(0))

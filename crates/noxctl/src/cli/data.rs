@@ -86,7 +86,7 @@ pub struct ExportPostgresArgs {
     /// `postgresql://user@host:port/database`.
     #[arg(long)]
     pub url: String,
-    /// Where the password is kept: `env:NAME` or `file:PATH`.
+    /// Where the password is kept: `keyring:NAME`, `env:NAME` or `file:PATH`.
     #[arg(long, value_name = "REFERENCE")]
     pub password: Option<String>,
     /// Print JSON.

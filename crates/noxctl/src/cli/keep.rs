@@ -116,11 +116,11 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
     /// Your name, for the audit trail.
-    #[arg(long, value_parser = words, default_value = "")]
-    pub name: String,
+    #[arg(long, value_parser = words)]
+    pub name: Option<String>,
     /// Why, in your words, for the audit trail.
-    #[arg(long, value_parser = words, default_value = "")]
-    pub reason: String,
+    #[arg(long, value_parser = words)]
+    pub reason: Option<String>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

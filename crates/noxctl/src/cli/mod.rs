@@ -75,6 +75,17 @@ pub enum Command {
         after_help = "Example: noxctl note --db gt1.sqlite --about NOX --name \"A. Martin\" --reason \"span gas bottle changed\""
     )]
     Note(NoteArgs),
+    /// Copy a database while it is recorded into; the copy is checked.
+    #[command(after_help = "Example: noxctl backup --db gt1.sqlite --out /backup/gt1-20260301.sqlite")]
+    Backup(BackupArgs),
+    /// Put a backup in the place of a database; what is there is renamed.
+    #[command(
+        after_help = "Example: noxctl restore --from /backup/gt1-20260301.sqlite --to gt1.sqlite --name \"A. Martin\" --reason \"disk replaced\""
+    )]
+    Restore(RestoreArgs),
+    /// Passwords and tokens in the system's keyring.
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Put what a helper needs into one file, without secrets: plant file, log, events, facts.
     #[command(after_help = "Example: noxctl support --config gt1.plant.toml --out support.zip")]
     Support(SupportArgs),

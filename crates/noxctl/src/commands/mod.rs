@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod check;
+pub mod keep;
 pub mod points;
 pub mod predict;
 pub mod query;

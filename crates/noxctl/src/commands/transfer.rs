@@ -79,6 +79,9 @@ pub fn export_postgres(args: &ExportPostgresArgs) -> Result<ExitCode> {
         .map(|r| engine::export::secret(r, Path::new(".")))
         .transpose();
     let target = Target::new(&args.url, password.map_err(Failure::input)?.as_deref()).map_err(Failure::input)?;
+    if engine::secrets::is_in_url(&args.url) {
+        output::note("warning: --url contains a password, which everybody on this machine can read; use --password");
+    }
     let progress = Progress::new("readings sent");
     let exported = engine::export::postgres::export(&reader, &target, |done| progress.done(done.readings));
     let exported = exported.map_err(|e| match e {

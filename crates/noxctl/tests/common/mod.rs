@@ -1,6 +1,9 @@
 //! Starts the real program and real peers, and ends what it started.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+mod keyring;
+pub use keyring::Keyring;
+
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
@@ -12,6 +15,13 @@ use std::{
 
 /// The program under test.
 pub const NOXCTL: &str = env!("CARGO_BIN_EXE_noxctl");
+
+/// A file for its owner alone.
+pub fn private_file(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
 
 /// A command that is ready to run.
 pub fn noxctl(args: &[&str]) -> Command {

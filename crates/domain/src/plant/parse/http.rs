@@ -27,7 +27,7 @@ pub(super) fn http(table: &Table<'_>, tags: &[Tag]) -> Result<HttpSource> {
     let token = secret(table, "token")?;
     if let (Some(value), None, false) = (listen_value, &token, listen.ip().is_loopback()) {
         return Err(value.problem(format!(
-            "other machines reach `listen` = {}; expected a `token` (\"env:NAME\" or \"file:PATH\") beside it",
+            "other machines reach `listen` = {}; expected a `token` (\"keyring:NAME\", \"env:NAME\" or \"file:PATH\") beside it",
             value.shown()
         )));
     }

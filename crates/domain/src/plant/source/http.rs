@@ -10,7 +10,7 @@ pub struct HttpSource {
     pub listen: SocketAddr,
     /// The path that takes readings, `/readings`.
     pub path: String,
-    /// Where the token is kept that every request has to carry: `env:NAME` or `file:PATH`. There is one wherever other
+    /// Where the token is kept that every request has to carry: `keyring:NAME`, `env:NAME` or `file:PATH`. One wherever other
     /// machines reach `listen`.
     pub token: Option<String>,
     /// A longer body is refused.

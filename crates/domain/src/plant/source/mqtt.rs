@@ -19,7 +19,7 @@ pub struct MqttSource {
     pub is_session_kept: bool,
     /// User name, where the broker wants one.
     pub username: Option<String>,
-    /// Where the password is kept: `env:NAME` or `file:PATH`.
+    /// Where the password is kept: `keyring:NAME`, `env:NAME` or `file:PATH`.
     pub password: Option<String>,
     /// 0, 1 or 2.
     pub qos: u8,

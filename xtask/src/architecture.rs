@@ -30,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY: &[(&str, &[&str])] = &[
     ("tauri", &["src-tauri"]),
     ("rusqlite", &["crates/store"]),
+    ("keyring", &["crates/engine"]),
     ("linfa", &["models"]),
     ("tokio-modbus", &["drivers"]),
     ("rumqttc", &["drivers", "crates/simulator"]),

@@ -179,6 +179,13 @@ mod tests {
         }
     }
 
+    /// A client of D-Bus that blocks would panic on a runtime's thread.
+    #[tokio::test]
+    async fn inside_a_runtime_the_keyring_is_asked_all_the_same() {
+        let message = lookup("keyring:no such secret of ours", Path::new("/")).unwrap_err();
+        assert!(message.contains("keyring") && !message.contains("failed"), "{message}");
+    }
+
     #[test]
     fn what_is_missing_is_named() {
         let folder = Path::new("/nonexistent");

@@ -252,6 +252,25 @@ fn a_password_in_the_file_is_refused_and_not_repeated() {
 }
 
 #[test]
+fn who_changed_the_file_is_told_with_the_reason_or_not_at_all() {
+    let with = |change: &str| parse(&format!("{HEAD}{change}"));
+    assert_eq!(with("").unwrap().change, None);
+    let note = with("[change]\nby = \" A. Martin \"\nwhy = \"new permit\"\n")
+        .unwrap()
+        .change
+        .unwrap();
+    assert_eq!((note.by.as_str(), note.why.as_str()), ("A. Martin", "new permit"));
+    for (change, word) in [
+        ("[change]\nby = \"A\"\n", "why"),
+        ("[change]\nby = \"A\"\nwhy = \" \"\n", "empty"),
+        ("[change]\nby = \"A\"\nwhy = \"b\"\nwhen = \"now\"\n", "when"),
+    ] {
+        let text = with(change).unwrap_err().to_string();
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+#[test]
 fn a_topic_gives_the_tag_its_name() {
     let mqtt = "[[source]]\nid = \"b\"\nkind = \"mqtt\"\nhost = \"h\"\nclient_id = \"c\"\n[[source.topic]]\ntopic = \"plant/{tag}/value\"\n";
     let plant = parse(&format!("{HEAD}{mqtt}")).unwrap();

@@ -14,12 +14,12 @@ use std::{path::Path, process::Command};
 /// Posts a line with a token; the answer's status.
 fn post(port: u16, token: &str) -> String {
     let script = "import sys, urllib.request, urllib.error\n\
-                  r = urllib.request.Request(sys.argv[1], data=b'{"tag":"AT","v":1.5}', method='POST', headers={'Authorization': 'Bearer ' + sys.argv[2]})\n\
+                  r = urllib.request.Request(sys.argv[1], data=sys.argv[3].encode(), method='POST', headers={'Authorization': 'Bearer ' + sys.argv[2]})\n\
                   try: print(urllib.request.urlopen(r).status)\n\
                   except urllib.error.HTTPError as e: print(e.code)";
     let url = format!("http://127.0.0.1:{port}/readings");
     let output = Command::new(python())
-        .args(["-c", script, &url, token])
+        .args(["-c", script, &url, token, "{\"tag\":\"AT\",\"v\":1.5}"])
         .output()
         .unwrap();
     text(&output.stdout).trim().to_owned()

@@ -109,6 +109,13 @@ fn an_unknown_tag_or_time_is_refused_and_help_has_an_example() {
         &["import"],
         &["export", "csv"],
         &["export", "postgres"],
+        &["audit"],
+        &["verify"],
+        &["acknowledge"],
+        &["note"],
+        &["backup"],
+        &["restore"],
+        &["secret", "test"],
         &["simulate", "modbus-tcp"],
         &["simulate", "modbus-rtu"],
     ] {

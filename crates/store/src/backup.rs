@@ -111,10 +111,13 @@ pub fn restore(
         .then(|| Reader::open(&to).and_then(|r| r.last_seq()).ok())
         .flatten();
     let seq_floor = backup.last_seq.max(lost.unwrap_or(0)).max(now.micros());
-    let kept = to.exists().then(|| kept_name(&to, now));
+    // a log without its database is moved too: it would be taken for the new one's
+    let is_there = ["", "-wal"].iter().any(|suffix| beside(&to, suffix).exists());
+    let kept = is_there.then(|| kept_name(&to, now));
     let audit = mark(&part.0, &from, &backup, seq_floor, kept.as_deref(), now, by)?;
     part.sync()?;
     if let Some(kept) = &kept {
+        make_one_file(&to);
         for suffix in ["-wal", "-shm", ""] {
             let was = beside(&to, suffix);
             if was.exists() {
@@ -130,6 +133,18 @@ pub fn restore(
         seq_floor,
         kept,
     })
+}
+
+/// Brings the write-ahead log of a database that is going to be renamed into its file, where that is possible: one rename is
+/// whole or not at all. A damaged one is kept as it is.
+fn make_one_file(database: &Path) {
+    let Ok(connection) = file::open_beside(database) else {
+        return;
+    };
+    let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    if let Err(error) = emptied {
+        tracing::warn!("{}: its write-ahead log is kept beside it: {error}", database.display());
+    }
 }
 
 /// Checks a file that nobody writes to: SQLite's structure, audit trail, contents.

@@ -2,8 +2,8 @@
 
 use crate::{
     event::{Event, Listener},
-    housekeeping::Housekeeping,
     export::postgres::{Exporter, Plan},
+    housekeeping::Housekeeping,
     inference::{self, Orders},
     loaded::{LoadError, LoadedPlant},
     observer::{Observer, OwnTags},

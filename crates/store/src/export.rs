@@ -160,7 +160,10 @@ fn page(connection: &Connection, catalogue: &Catalogue, stretch: Stretch) -> rus
     };
     let mut rows = Vec::new();
     for part in &catalogue.parts {
-        let wanted = part.fields.iter().filter(|f| stretch.with_system || !f.name.is_system());
+        let wanted = part
+            .fields
+            .iter()
+            .filter(|f| stretch.with_system || !f.name.is_system());
         let fields: Vec<_> = wanted.filter_map(|f| Some((f, *units.get(&f.tag)?))).collect();
         if fields.is_empty() {
             continue;

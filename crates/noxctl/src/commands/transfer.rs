@@ -92,7 +92,9 @@ pub fn export_postgres(args: &ExportPostgresArgs) -> Result<ExitCode> {
         e => Failure::work(e),
     })?;
     if args.json {
-        output::json(&json!({"readings": exported.readings, "inserted": exported.inserted, "refused": exported.refused}))?;
+        output::json(
+            &json!({"readings": exported.readings, "inserted": exported.inserted, "refused": exported.refused}),
+        )?;
     } else {
         output::note(&format!(
             "{} readings sent, {} were new",

@@ -173,7 +173,10 @@ impl Worker {
                     for_copy: true,
                 };
                 let coming = ahead.take().filter(|c| c.wanted == wanted);
-                let page = coming.unwrap_or_else(|| feed.fetch(wanted)).page(&self.database).await?;
+                let page = coming
+                    .unwrap_or_else(|| feed.fetch(wanted))
+                    .page(&self.database)
+                    .await?;
                 if page.through < through {
                     let after = page.through;
                     ahead = Some(feed.fetch(Wanted { after, ..wanted }));

@@ -39,7 +39,10 @@ impl Ranges {
 
     /// How many numbers from 1 to `through` are missing.
     pub fn missing(&self, through: i64) -> u64 {
-        let there = self.0.iter().map(|(from, to)| (*to.min(&through) - *from.max(&1) + 1).max(0));
+        let there = self
+            .0
+            .iter()
+            .map(|(from, to)| (*to.min(&through) - *from.max(&1) + 1).max(0));
         through.saturating_sub(there.sum()).max(0).unsigned_abs()
     }
 }
@@ -73,7 +76,10 @@ mod tests {
         assert_eq!((ranges.first_hole(100), ranges.missing(110)), (Some((30, 90)), 70));
         assert_eq!(ranges.complete_through(), 30);
         ranges.insert(31, 90);
-        assert_eq!((ranges.first_hole(100), ranges.first_hole(103)), (None, Some((100, 103))));
+        assert_eq!(
+            (ranges.first_hole(100), ranges.first_hole(103)),
+            (None, Some((100, 103)))
+        );
         assert_eq!(ranges.missing(100), 0);
     }
 

@@ -238,7 +238,12 @@ mod tests {
         std::fs::write(file.path(), text).unwrap();
         file.taken(&[row(1, "")]).unwrap();
         assert_eq!(file.set_aside(&[row(4, "b")]).unwrap(), 1);
-        let seqs: Vec<i64> = RefusedFile::of(&database).read().unwrap().iter().map(|r| r.seq).collect();
+        let seqs: Vec<i64> = RefusedFile::of(&database)
+            .read()
+            .unwrap()
+            .iter()
+            .map(|r| r.seq)
+            .collect();
         assert_eq!(seqs, [2, 3, 4]);
         let again = row(1, "").row().unwrap();
         assert_eq!((again.value, again.time.micros()), (Some(0.1 + 0.2), 1));

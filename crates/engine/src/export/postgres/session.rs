@@ -148,20 +148,35 @@ impl<'a> Session<'a> {
         let Account {
             plant, turbine, kind, ..
         } = &self.account;
-        let rows = self.client.query(RANGES, &[plant, turbine, store, kind]).await.map_err(at)?;
+        let rows = self
+            .client
+            .query(RANGES, &[plant, turbine, store, kind])
+            .await
+            .map_err(at)?;
         for row in rows {
             self.ranges.insert(row.get(0), row.get(1));
         }
-        let events = self.client.query(RANGES, &[plant, turbine, store, &EVENTS]).await.map_err(at)?;
+        let events = self
+            .client
+            .query(RANGES, &[plant, turbine, store, &EVENTS])
+            .await
+            .map_err(at)?;
         self.events = events.iter().map(|row| row.get(1)).max().unwrap_or(0);
         let top = self.ranges.top();
         if top > 0 {
-            let noted = self.client.query_opt(TOP, &[plant, turbine, store, kind, &top]).await.map_err(at)?;
+            let noted = self
+                .client
+                .query_opt(TOP, &[plant, turbine, store, kind, &top])
+                .await
+                .map_err(at)?;
             self.top_time = noted.map(|row| row.get::<_, Micros>(0).0);
             if self.top_time.is_none() || feed.time_of(top).await? != self.top_time {
                 tracing::warn!("the database is not the one that was exported before: everything is sent again");
                 if self.layout.may_tidy {
-                    self.client.execute(FORGET, &[plant, turbine, store]).await.map_err(at)?;
+                    self.client
+                        .execute(FORGET, &[plant, turbine, store])
+                        .await
+                        .map_err(at)?;
                 }
                 (self.ranges, self.top_time, self.events) = (Ranges::default(), None, 0);
             }
@@ -219,7 +234,8 @@ impl<'a> Session<'a> {
         }
         sink.finish().await?;
         let note = Note::of(page, &self.ranges, self.top_time);
-        note.write(&transaction, &self.account, &self.statements, self.layout).await?;
+        note.write(&transaction, &self.account, &self.statements, self.layout)
+            .await?;
         transaction.commit().await?;
         self.done(page);
         Ok(())
@@ -229,7 +245,8 @@ impl<'a> Session<'a> {
         let transaction = self.client.transaction().await?;
         let inserted = insert(&transaction, &self.statements, &self.account, &page.rows).await?;
         let note = Note::of(page, &self.ranges, self.top_time);
-        note.write(&transaction, &self.account, &self.statements, self.layout).await?;
+        note.write(&transaction, &self.account, &self.statements, self.layout)
+            .await?;
         transaction.commit().await?;
         self.done(page);
         Ok(inserted)
@@ -244,11 +261,16 @@ impl<'a> Session<'a> {
         let sorted = sort_out(&transaction, &self.statements, &self.account, target, &page.rows);
         let (inserted, refused) = sorted.await.map_err(at)?;
         let note = Note::of(&page, &self.ranges, self.top_time);
-        note.write(&transaction, &self.account, &self.statements, self.layout).await.map_err(at)?;
-        let refused = self.refused.set_aside(&refused).map_err(|source| PostgresError::Refused {
-            path: self.refused.path().to_owned(),
-            source,
-        })?;
+        note.write(&transaction, &self.account, &self.statements, self.layout)
+            .await
+            .map_err(at)?;
+        let refused = self
+            .refused
+            .set_aside(&refused)
+            .map_err(|source| PostgresError::Refused {
+                path: self.refused.path().to_owned(),
+                source,
+            })?;
         transaction.commit().await.map_err(at)?;
         self.done(&page);
         Ok(Loaded {
@@ -285,8 +307,9 @@ impl<'a> Session<'a> {
         for some in all.chunks(ROWS_TO_SORT) {
             let rows: Vec<ExportRow> = some.iter().filter_map(Refused::row).collect();
             let transaction = self.client.transaction().await.map_err(at)?;
-            let (new, refused) =
-                sort_out(&transaction, &self.statements, &self.account, target, &rows).await.map_err(at)?;
+            let (new, refused) = sort_out(&transaction, &self.statements, &self.account, target, &rows)
+                .await
+                .map_err(at)?;
             transaction.commit().await.map_err(at)?;
             let is_refused = |r: &Refused| refused.iter().any(|s| (s.seq, &s.tag, &s.t) == (r.seq, &r.tag, &r.t));
             let taken: Vec<Refused> = some.iter().filter(|r| !is_refused(r)).cloned().collect();
@@ -371,7 +394,8 @@ impl<'a> Session<'a> {
                 to: *last,
                 time: Some(newest.time.micros()),
             };
-            note.write(&transaction, &self.account, &self.statements, self.layout).await?;
+            note.write(&transaction, &self.account, &self.statements, self.layout)
+                .await?;
             transaction.commit().await
         };
         patient(target, async { loaded.await.map_err(at) }).await?;
@@ -391,7 +415,11 @@ struct Note {
 impl Note {
     fn of(page: &Page, ranges: &Ranges, top_time: Option<i64>) -> Self {
         let (from, to) = ranges.clone().insert(page.after + 1, page.through);
-        let time = if to == page.through { page.through_time } else { top_time.filter(|_| to == ranges.top()) };
+        let time = if to == page.through {
+            page.through_time
+        } else {
+            top_time.filter(|_| to == ranges.top())
+        };
         Self {
             kind: "",
             from,
@@ -481,10 +509,7 @@ async fn sort_out(
 }
 
 /// A server that does not answer is one that is not there.
-async fn patient<T>(
-    target: &Target,
-    work: impl Future<Output = Result<T, PostgresError>>,
-) -> Result<T, PostgresError> {
+async fn patient<T>(target: &Target, work: impl Future<Output = Result<T, PostgresError>>) -> Result<T, PostgresError> {
     match tokio::time::timeout(PATIENCE, work).await {
         Ok(result) => result,
         Err(_) => Err(target.problem(format!("no answer for {} s", PATIENCE.as_secs()))),

@@ -2,6 +2,7 @@
 
 use crate::{
     event::{Event, Listener},
+    export::postgres::{Exporter, Plan},
     housekeeping::Housekeeping,
     inference::{self, Orders},
     loaded::{LoadError, LoadedPlant},
@@ -66,6 +67,14 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Where to export to.
+    #[error("{place}: [export.postgres]: {message}")]
+    Export {
+        /// Line of the plant file.
+        place: domain::plant::Place,
+        /// What is wrong.
+        message: String,
+    },
     /// A unit of the program's own.
     #[error(transparent)]
     Unit(#[from] domain::unit::ConversionError),
@@ -101,6 +110,7 @@ struct InForce {
     loaded: LoadedPlant,
     roster: Roster,
     running: Vec<Running>,
+    exporter: Option<Exporter>,
     /// Taken away when the engine stops.
     writer: Option<mpsc::Sender<Message>>,
 }
@@ -170,6 +180,7 @@ impl Engine {
                 loaded,
                 roster: Roster::new(),
                 running: Vec::new(),
+                exporter: None,
                 writer: Some(writer_sender),
             }),
             shared,
@@ -214,11 +225,19 @@ impl Engine {
         // a source that ends says so; the summary tells how it fared while it ran
         let links: Vec<_> = self.core.shared.lock().sources.iter().map(|s| s.state).collect();
         self.stop.stop();
-        let (running, writer) = {
+        let (running, exporter, writer) = {
             let mut state = self.core.lock();
-            (std::mem::take(&mut state.running), state.writer.take())
+            (
+                std::mem::take(&mut state.running),
+                state.exporter.take(),
+                state.writer.take(),
+            )
         };
         sources::stop(running, self.runtime.handle());
+        // before the writer: the database is closed by the last one that has it open
+        if let Some(exporter) = exporter {
+            exporter.stop(&self.core.shared);
+        }
         // the runtime goes first: no source may hold the writer's channel open
         self.runtime.shutdown_timeout(Duration::from_millis(200));
         if let Some(writer) = writer {
@@ -330,6 +349,25 @@ impl InForce {
                 .map(|ready| Running::start(ready, &core.handle, writer.clone(), &core.shared)),
         );
         self.running = same;
+        self.export(core, prepared.postgres);
+    }
+}
+
+impl InForce {
+    /// Ends the export that is no longer wanted, starts the one that is.
+    fn export(&mut self, core: &Core, wanted: Option<Plan>) {
+        if self.exporter.as_ref().map(|e| &e.plan) == wanted.as_ref() {
+            return;
+        }
+        if let Some(exporter) = self.exporter.take() {
+            exporter.stop(&core.shared);
+        }
+        let started = wanted.map(|plan| Exporter::start(plan, &core.database, &core.shared));
+        self.exporter = started
+            .transpose()
+            .inspect_err(|e| tracing::error!("nothing is exported to PostgreSQL: the system gives no thread: {e}"))
+            .ok()
+            .flatten();
     }
 }
 

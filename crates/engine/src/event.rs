@@ -77,8 +77,40 @@ pub enum Event {
         /// What is wrong with it.
         message: String,
     },
+    /// The continuous export to PostgreSQL.
+    Export {
+        /// How it fares now.
+        state: ExportState,
+        /// Server, reason, how much waits.
+        message: String,
+    },
     /// Everything is committed and closed.
     Stopped,
+}
+
+/// How an export fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportState {
+    /// The server takes readings.
+    Connected,
+    /// It does not; readings wait in the database.
+    Failing,
+    /// Nothing waits any more.
+    Complete,
+    /// Readings were refused and are set aside.
+    Refused,
+}
+
+impl ExportState {
+    /// The word that programs and the database know it by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Failing => "failing",
+            Self::Complete => "complete",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// Where events go. Called from the engine's own threads: it must not block for long.
@@ -112,6 +144,13 @@ impl Event {
             Self::ConfigurationRefused { message } => {
                 tracing::error!("the changed plant file is refused, the running one stays: {message}");
             }
+            Self::Export { state, message } => match state {
+                ExportState::Connected | ExportState::Complete => {
+                    tracing::info!(state = state.as_str(), "export to PostgreSQL: {message}");
+                }
+                ExportState::Failing => tracing::warn!("export to PostgreSQL: readings wait: {message}"),
+                ExportState::Refused => tracing::error!("export to PostgreSQL: refused: {message}"),
+            },
             Self::Stopped => tracing::info!("stopped"),
         }
     }
@@ -137,6 +176,7 @@ impl Event {
             Self::ClockStepped { by_secs } => ("clock-step", "", format!("{by_secs:+.3} s")),
             Self::Configured { changes } => ("configuration", "", changes.clone()),
             Self::ConfigurationRefused { message } => ("configuration-refused", "", message.clone()),
+            Self::Export { state, message } => ("export", state.as_str(), message.clone()),
             Self::PredictionsSkipped { total } => ("predictions-skipped", "", total.to_string()),
             Self::SourceFailed { .. } | Self::Committed { .. } | Self::Contradicting { .. } => return None,
         };

@@ -32,7 +32,7 @@ mod writer;
 
 pub use drivers::PlanCost;
 pub use engine::{Engine, Options, SourceCheck, StartError, check_sources};
-pub use event::Event;
+pub use event::{Event, ExportState};
 pub use loaded::{LoadError, LoadedPlant};
 pub use shared::{SourceSummary, Summary};
 pub use view_port::ViewPort;

@@ -43,6 +43,27 @@ pub struct State {
     pub recording: Recording,
     /// Why the plant file as it is on the disk is not in force.
     pub refused: Option<String>,
+    /// The continuous export to PostgreSQL.
+    pub export: Export,
+}
+
+/// How the continuous export fares.
+#[derive(Clone, Debug, Default)]
+pub struct Export {
+    /// The plant file asks for it.
+    pub is_on: bool,
+    /// The server takes readings.
+    pub is_connected: bool,
+    /// Why it does not.
+    pub error: Option<String>,
+    /// Everything up to this seq is in PostgreSQL.
+    pub through: i64,
+    /// Frames that are not in PostgreSQL.
+    pub waiting: u64,
+    /// When nothing waited last.
+    pub last_complete: Option<std::time::Instant>,
+    /// Readings refused by PostgreSQL and set aside in this run.
+    pub refused: u64,
 }
 
 /// A source and how it fares.
@@ -120,6 +141,7 @@ impl Shared {
             database_bytes: 0,
             recording: Recording::On,
             refused: None,
+            export: Export::default(),
         };
         Self {
             state: Mutex::new(state),
@@ -155,6 +177,26 @@ impl Shared {
     /// Is there one?
     pub fn has_records(&self) -> bool {
         !self.records.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// An export begins: what was in PostgreSQL before is not known yet.
+    pub fn export_started(&self) {
+        self.lock().export = Export {
+            is_on: true,
+            ..Export::default()
+        };
+    }
+
+    /// The export has ended.
+    pub fn export_ended(&self) {
+        self.lock().export = Export::default();
+    }
+
+    /// What may be removed from the database because it is in PostgreSQL: everything up to this seq; none where nothing is
+    /// exported continuously, and nothing has to wait for it.
+    pub fn exported_through(&self) -> Option<i64> {
+        let export = &self.lock().export;
+        export.is_on.then_some(export.through)
     }
 
     /// A source is taken up, again or anew; gives its place.

@@ -270,7 +270,10 @@ impl WriterThread {
     /// A disk that refuses is told of by the next commit.
     fn keep_house(&mut self) {
         let is_idle = || self.inbox.is_empty();
-        let tended = self.housekeeping.tend(&mut self.store, drivers::now(), None, is_idle);
+        let exported = self.shared.exported_through();
+        let tended = self
+            .housekeeping
+            .tend(&mut self.store, drivers::now(), exported, is_idle);
         if let Err(error) = tended {
             tracing::warn!("old readings are not removed yet: {error}");
         }

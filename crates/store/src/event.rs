@@ -25,20 +25,35 @@ pub(crate) fn insert(connection: &Connection, event: &EventRecord) -> rusqlite::
 
 /// The newest, oldest first; none of a database from before there were events.
 pub(crate) fn newest(connection: &Connection, most: u32) -> rusqlite::Result<Vec<EventRecord>> {
+    let mut events = select(connection, "ORDER BY id DESC LIMIT ?1", params![most])?;
+    events.reverse();
+    Ok(events.into_iter().map(|(_, event)| event).collect())
+}
+
+/// The next behind this number, with their numbers.
+pub(crate) fn after(connection: &Connection, after: i64, most: u32) -> rusqlite::Result<Vec<(i64, EventRecord)>> {
+    select(connection, "WHERE id > ?1 ORDER BY id LIMIT ?2", params![after, most])
+}
+
+fn select(
+    connection: &Connection,
+    which: &str,
+    parameters: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<(i64, EventRecord)>> {
     let exists = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'event'";
     if connection.query_row(exists, [], |_| Ok(())).optional()?.is_none() {
         return Ok(Vec::new());
     }
-    let mut select = connection.prepare("SELECT time, kind, subject, message FROM event ORDER BY id DESC LIMIT ?1")?;
+    let mut select =
+        connection.prepare_cached(&format!("SELECT id, time, kind, subject, message FROM event {which}"))?;
     let record = |row: &rusqlite::Row<'_>| {
-        Ok(EventRecord {
-            time: Timestamp::from_micros(row.get(0)?),
-            kind: row.get(1)?,
-            subject: row.get(2)?,
-            message: row.get(3)?,
-        })
+        let event = EventRecord {
+            time: Timestamp::from_micros(row.get(1)?),
+            kind: row.get(2)?,
+            subject: row.get(3)?,
+            message: row.get(4)?,
+        };
+        Ok((row.get(0)?, event))
     };
-    let mut events: Vec<_> = select.query_map([most], record)?.collect::<rusqlite::Result<_>>()?;
-    events.reverse();
-    Ok(events)
+    select.query_map(parameters, record)?.collect()
 }

@@ -83,6 +83,10 @@ fn write_identity(connection: &Connection, wanted: &Description) -> rusqlite::Re
             params![key, value],
         )?;
     }
+    connection.execute(
+        "INSERT OR IGNORE INTO plant(key, value) VALUES ('store_id', lower(hex(randomblob(16))))",
+        [],
+    )?;
     Ok(())
 }
 

@@ -2,7 +2,6 @@
 
 pub mod csv;
 pub mod postgres;
-mod tls;
 
 use std::path::Path;
 

@@ -227,6 +227,7 @@ fn event_json(event: &Event) -> Option<Value> {
         Event::ConfigurationRefused { message } => {
             json!({"event": "configuration", "state": "refused", "message": message})
         }
+        Event::Export { state, message } => json!({"event": "export", "state": state.as_str(), "message": message}),
         Event::Stopped => json!({"event": "stopped"}),
         Event::SourceFailed { .. } | Event::Contradicting { .. } | Event::PredictionsSkipped { .. } => return None,
     })

@@ -1,6 +1,9 @@
 //! Starts the real program and real peers, and ends what it started.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+#[cfg(unix)]
+pub mod postgres;
+
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},

@@ -17,6 +17,7 @@ mod c_requests;
 mod http_kills;
 mod p3_latency;
 mod r4a_broker;
+mod r4b_postgres;
 mod r5_late_answers;
 mod r6_dead_unit;
 mod r8a_clock;

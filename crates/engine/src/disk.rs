@@ -13,7 +13,7 @@ use store::{RESERVE_BYTES, Reserve, Writer};
 
 /// How often it is seen to that the reserve is there.
 const TICK: Duration = Duration::from_secs(10);
-/// A write-ahead log above this size is an alarm, until it is below half of it.
+/// A write-ahead log above this size is an alarm, until it is half of it or less.
 const MOST_LOG: u64 = 128 << 20;
 /// Above this size it is emptied when there is nothing else to do: SQLite itself starts over at a tenth of it.
 const LONG_LOG: u64 = 32 << 20;
@@ -65,7 +65,7 @@ impl LogWatch {
                 "the write-ahead log has {megabytes} MiB: another program has been reading the database for a long time; end that program"
             )));
         }
-        if self.is_long && bytes < MOST_LOG / 2 {
+        if self.is_long && bytes <= MOST_LOG / 2 {
             self.is_long = false;
             return Some(None);
         }

@@ -14,8 +14,13 @@ mod common;
 mod r7_unplug;
 
 mod c_requests;
+mod faults;
 mod http_kills;
+mod long_reader;
 mod p3_latency;
+mod r1_kills;
+mod r2_power_loss;
+mod r3_disk_errors;
 mod r4a_broker;
 mod r5_late_answers;
 mod r6_dead_unit;

@@ -14,7 +14,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-const ERRORS: [(&str, &str); 2] = [("ENOSPC", "28"), ("EIO", "5")];
+/// ENOSPC and EIO.
+const ERRORS: [&str; 2] = ["28", "5"];
 /// Trials at a time: they wait most of their time.
 const AT_ONCE: usize = 6;
 /// How long a disk refuses.
@@ -25,14 +26,20 @@ fn is_alarm(kind: &'static str, state: &'static str) -> impl Fn(&Value) -> bool 
 }
 
 /// Which call fails, and how.
-#[derive(Debug)]
 struct Case {
     n: usize,
-    name: &'static str,
     code: &'static str,
     is_once: bool,
     /// Counted from the third commit on, instead of from the start on a database that is being made.
     is_armed: bool,
+}
+
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let how = if self.is_once { "once" } else { "span" };
+        let since = if self.is_armed { "recording" } else { "start" };
+        write!(f, "{}-errno{}-{how}-{since}", self.n, self.code)
+    }
 }
 
 /// What the trials found.
@@ -56,11 +63,10 @@ fn r3_the_nth_call_to_the_disk_fails_and_nothing_is_lost() {
     let (_slave, port) = slave();
     let mut all: VecDeque<Case> = VecDeque::new();
     for &n in &numbers {
-        for (name, code) in ERRORS {
+        for code in ERRORS {
             for (is_once, is_armed) in [(false, true), (true, true), (n % 2 == 0, false)] {
                 all.push_back(Case {
                     n,
-                    name,
                     code,
                     is_once,
                     is_armed,
@@ -76,9 +82,7 @@ fn r3_the_nth_call_to_the_disk_fails_and_nothing_is_lost() {
                 loop {
                     let next = all.lock().unwrap().pop_front();
                     let Some(case) = next else { return };
-                    let place = folder
-                        .path()
-                        .join(format!("{case:?}").replace(|c: char| !c.is_alphanumeric(), ""));
+                    let place = folder.path().join(case.to_string());
                     std::fs::create_dir(&place).unwrap();
                     nth(&place, port, &library, &case, &found);
                     std::fs::remove_dir_all(&place).unwrap();
@@ -110,7 +114,7 @@ fn r3_the_nth_call_to_the_disk_fails_and_nothing_is_lost() {
 }
 
 fn nth(place: &Path, port: u16, library: &Path, case: &Case, found: &Mutex<Found>) {
-    let what = format!("{case:?}");
+    let what = case.to_string();
     let &Case {
         n,
         code,
@@ -213,6 +217,43 @@ fn nth(place: &Path, port: u16, library: &Path, case: &Case, found: &Mutex<Found
     // what came while the disk refused is there: it went on polling
     let gap = seen["longest_gap"].as_f64().unwrap();
     assert!(gap < REFUSES.as_secs_f64(), "{what}: nothing for {gap} s");
+}
+
+#[test]
+fn r3_an_end_while_the_disk_refuses_is_quick_and_says_what_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = shim("disk_errors.c", folder.path());
+    let (_slave, port) = slave();
+    let (config, db) = fifty(folder.path(), port, "");
+    let flag = folder.path().join("refuses");
+    let environment = [
+        ("LD_PRELOAD", path(&library)),
+        ("DE_SRC", path(&db)),
+        ("DE_FLAG", path(&flag)),
+        ("DE_ERRNO", "5"),
+    ];
+    let mut run = Watched::start(&config, folder.path(), &environment);
+    run.commits(3, 30);
+    std::fs::write(&flag, "").unwrap();
+    run.wait("the alarm", 5, 0, is_alarm("recording", "active"));
+    std::thread::sleep(Duration::from_secs(1));
+    run.process.signal(nix::sys::signal::Signal::SIGTERM);
+    let end = Instant::now() + Duration::from_secs(5);
+    let status = loop {
+        if let Some(status) = run.process.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < end, "not ended within 5 s");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    run.read_to_the_end();
+    assert_eq!(status.code(), Some(1), "{}", run.stderr());
+    let lost = run.all(|e| e["event"] == "gap" && e["source"] == "plc");
+    assert!(
+        lost.len() == 1 && lost[0].1["readings"].as_u64() >= Some(5 * TAGS as u64),
+        "{lost:?}"
+    );
+    assert_whole(&outside(&db, run.committed(), "plc"), "after the end");
 }
 
 /// Fifteen minutes of the plant's readings, by a source that gives them faster than in fifteen minutes.

@@ -1,6 +1,7 @@
 //! Starts the parts, connects them, and ends them in order.
 
 use crate::{
+    disk::{LogWatch, ReserveKeeper},
     event::{Event, Listener},
     export::postgres::{Exporter, Plan},
     housekeeping::Housekeeping,
@@ -10,6 +11,7 @@ use crate::{
     predictor::Predictor,
     prepared::{self, Prepared},
     reload::{ReloadError, Watch},
+    ring::{self, Ring},
     roster::Roster,
     shared::{Shared, Summary},
     sources::{self, Running},
@@ -26,7 +28,7 @@ use std::{
     thread::{Builder, JoinHandle},
     time::Duration,
 };
-use store::{StoreError, Writer};
+use store::{Description, Reserve, StoreError, Writer};
 use tokio::{runtime::Runtime, sync::mpsc};
 
 /// Batches that may wait for the writer; then sources wait.
@@ -37,6 +39,7 @@ const WORKER_QUEUE: usize = 4096;
 const CHANGE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What to run.
+#[derive(Clone)]
 pub struct Options {
     /// The plant.
     pub plant: LoadedPlant,
@@ -90,6 +93,7 @@ pub struct Engine {
     writer: JoinHandle<Result<(), StoreError>>,
     worker: JoinHandle<()>,
     watch: Option<Watch>,
+    reserve: Option<ReserveKeeper>,
     core: Arc<Core>,
 }
 
@@ -129,7 +133,10 @@ impl Engine {
             listener,
         } = options;
         let mut prepared = Prepared::new(&loaded, Roster::new())?;
-        let store = Writer::open(&database, &prepared.roster.description(&loaded.plant))?;
+        let description = prepared.roster.description(&loaded.plant);
+        // a demo's database is nobody's loss
+        let reserve = (!is_demo).then(|| Arc::new(Reserve::of(&database)));
+        let store = open(&database, &description, reserve.as_deref())?;
         let database = std::path::absolute(store.path()).unwrap_or_else(|_| database.clone());
         let shared = Arc::new(Shared::new(listener));
         shared.lock().newest.resize(prepared.roster.tags().len(), None);
@@ -145,6 +152,10 @@ impl Engine {
             limits: std::mem::take(&mut prepared.limits),
             shared: shared.clone(),
             records: Vec::new(),
+            ring: Ring::new(ring::MOST_BYTES),
+            retry: None,
+            reserve: reserve.clone(),
+            log: LogWatch::default(),
         };
         let writer = Builder::new().name("writer".into()).spawn(move || thread.run())?;
         let orders = Arc::new(Orders::default());
@@ -194,12 +205,16 @@ impl Engine {
         core.shared.tell(Event::Ready);
         core.lock().put_to_work(&core, prepared);
         let watch = file.map(|file| Watch::start(file, core.clone())).transpose()?;
+        let reserve = reserve
+            .map(|reserve| ReserveKeeper::start(reserve, core.shared.clone()))
+            .transpose()?;
         Ok(Self {
             runtime,
             stop,
             writer,
             worker,
             watch,
+            reserve,
             core,
         })
     }
@@ -221,6 +236,9 @@ impl Engine {
     pub fn stop(self) -> Result<Summary, StoreError> {
         if let Some(watch) = self.watch {
             watch.stop();
+        }
+        if let Some(reserve) = self.reserve {
+            reserve.stop();
         }
         // a source that ends says so; the summary tells how it fared while it ran
         let links: Vec<_> = self.core.shared.lock().sources.iter().map(|s| s.state).collect();
@@ -371,6 +389,14 @@ impl InForce {
     }
 }
 
+/// Opens the database; on a full disk the reserve of an earlier run makes room for that.
+fn open(database: &Path, description: &Description, reserve: Option<&Reserve>) -> Result<Writer, StoreError> {
+    match Writer::open(database, description) {
+        Err(StoreError::Full { .. }) if reserve.is_some_and(Reserve::give_up) => Writer::open(database, description),
+        opened => opened,
+    }
+}
+
 /// The result of a thread; a panic of it was reported when it happened.
 fn join<T>(thread: JoinHandle<T>) -> Option<T> {
     thread
@@ -387,6 +413,7 @@ fn summary(shared: &Shared, database: PathBuf) -> Summary {
         errors: state.sources.iter().map(|s| s.errors).sum::<u64>() + state.skipped_predictions,
         sources: state.sources.clone(),
         database,
+        is_viewer: false,
     }
 }
 

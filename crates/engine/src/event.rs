@@ -1,9 +1,10 @@
 //! What happens in the running system: each event is one value, and from it come the log line, the counter, the record in
 //! the database and what programs that watch are told.
 
+use crate::disk::Trouble;
 use domain::{TagName, Timestamp};
 use drivers::SourceError;
-use store::EventRecord;
+use store::{EventRecord, Recorder};
 use view::LinkState;
 
 /// Something that happened.
@@ -11,6 +12,11 @@ use view::LinkState;
 pub enum Event {
     /// Every part is started.
     Ready,
+    /// This program only shows what another one records.
+    Attached {
+        /// Who records.
+        recorder: Option<Recorder>,
+    },
     /// A source's link changed.
     Source {
         /// The source's name in the plant file.
@@ -49,6 +55,29 @@ pub enum Event {
     },
     /// The database takes readings again.
     RecordingResumed,
+    /// The disk refused for so long that readings had to be given up.
+    ReadingsLost {
+        /// The source's name in the plant file; none: predictions.
+        source: Option<String>,
+        /// How many.
+        readings: u64,
+        /// The first of them.
+        from: Timestamp,
+        /// The last.
+        to: Timestamp,
+    },
+    /// Something has to be looked after, although readings are recorded.
+    Trouble {
+        /// What.
+        trouble: Trouble,
+        /// In words, with what to do; none: it is over.
+        message: Option<String>,
+    },
+    /// Another program records, or nobody any more: this one only shows.
+    Viewing {
+        /// Who records.
+        recorder: Option<Recorder>,
+    },
     /// A limit is exceeded, or no longer.
     Alarm {
         /// The limited tag.
@@ -135,6 +164,29 @@ impl Event {
                 tracing::error!("the database refuses; readings wait in memory: {message}");
             }
             Self::RecordingResumed => tracing::info!("the database takes readings again"),
+            Self::ReadingsLost {
+                source,
+                readings,
+                from,
+                to,
+            } => {
+                let source = source.as_deref().unwrap_or("predictions");
+                tracing::error!(
+                    source,
+                    readings,
+                    "readings from {from} to {to} are lost: the disk refused for too long"
+                );
+            }
+            Self::Trouble { trouble, message } => match message {
+                Some(message) => tracing::warn!(trouble = trouble.as_str(), "{message}"),
+                None => tracing::info!(trouble = trouble.as_str(), "is over"),
+            },
+            Self::Attached { recorder } => {
+                let pid = recorder.and_then(|by| by.pid);
+                tracing::info!(pid, "another program records; this one only shows");
+            }
+            Self::Viewing { recorder: Some(by) } => tracing::info!(pid = by.pid, "another program records"),
+            Self::Viewing { recorder: None } => tracing::warn!("nobody records"),
             Self::Alarm { tag, is_active, .. } => {
                 let state = if *is_active { "exceeded" } else { "kept again" };
                 tracing::warn!(tag = tag.as_str(), "limit {state}");
@@ -163,6 +215,20 @@ impl Event {
             Self::Source { id, state } => ("link", id.as_str(), state.as_str().to_owned()),
             Self::RecordingFailed { message } => ("recording-failed", "", message.clone()),
             Self::RecordingResumed => ("recording-resumed", "", String::new()),
+            Self::ReadingsLost {
+                source,
+                readings,
+                from,
+                to,
+            } => (
+                "gap",
+                source.as_deref().unwrap_or_default(),
+                format!("{readings} readings from {from} to {to} are lost: the disk refused for too long"),
+            ),
+            Self::Trouble { trouble, message } => {
+                let text = message.as_deref().unwrap_or("is over");
+                ("alarm", "", format!("{}: {text}", trouble.as_str()))
+            }
             Self::Alarm {
                 tag,
                 is_active,
@@ -178,7 +244,11 @@ impl Event {
             Self::ConfigurationRefused { message } => ("configuration-refused", "", message.clone()),
             Self::Export { state, message } => ("export", state.as_str(), message.clone()),
             Self::PredictionsSkipped { total } => ("predictions-skipped", "", total.to_string()),
-            Self::SourceFailed { .. } | Self::Committed { .. } | Self::Contradicting { .. } => return None,
+            Self::SourceFailed { .. }
+            | Self::Committed { .. }
+            | Self::Contradicting { .. }
+            | Self::Attached { .. }
+            | Self::Viewing { .. } => return None,
         };
         Some(EventRecord {
             time,

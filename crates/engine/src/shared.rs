@@ -1,5 +1,6 @@
 //! What the engine's threads and the interface share: the newest values, the sources' states, counters.
 
+use crate::disk::Trouble;
 use crate::event::{Event, Listener};
 use domain::{Frame, Timestamp};
 use drivers::{Observation, SourceError};
@@ -41,6 +42,8 @@ pub struct State {
     pub database_bytes: u64,
     /// Whether readings reach the disk.
     pub recording: Recording,
+    /// What has to be looked after although readings are recorded.
+    pub troubles: Vec<(Trouble, String)>,
     /// Why the plant file as it is on the disk is not in force.
     pub refused: Option<String>,
     /// The continuous export to PostgreSQL.
@@ -125,6 +128,8 @@ pub struct Summary {
     pub sources: Vec<SourceSummary>,
     /// The database, as an absolute path.
     pub database: std::path::PathBuf,
+    /// Another program recorded; this one showed what that stored.
+    pub is_viewer: bool,
 }
 
 impl Shared {
@@ -140,6 +145,7 @@ impl Shared {
             skipped_predictions: 0,
             database_bytes: 0,
             recording: Recording::On,
+            troubles: Vec::new(),
             refused: None,
             export: Export::default(),
         };
@@ -166,6 +172,24 @@ impl Shared {
         }
         if let Some(listener) = &self.listener {
             listener(event);
+        }
+    }
+
+    /// There is this trouble, or no longer: told when it begins and when it ends.
+    pub fn trouble(&self, trouble: Trouble, message: Option<String>) {
+        let has_changed = {
+            let troubles = &mut self.lock().troubles;
+            let was = troubles.iter().position(|(t, _)| *t == trouble);
+            match (&message, was) {
+                (Some(message), None) => troubles.push((trouble, message.clone())),
+                (Some(message), Some(place)) => troubles[place].1.clone_from(message),
+                (None, Some(place)) => drop(troubles.remove(place)),
+                (None, None) => {}
+            }
+            message.is_some() != was.is_some()
+        };
+        if has_changed {
+            self.tell(Event::Trouble { trouble, message });
         }
     }
 
@@ -263,7 +287,16 @@ impl Shared {
 }
 
 impl State {
-    /// Takes over the newest values of a committed frame. A value from the future is from before the clock was set.
+    /// Whether readings reach the disk, and what threatens that.
+    pub fn recording(&self) -> Recording {
+        let texts = self.troubles.iter().map(|(_, text)| text.as_str());
+        match &self.recording {
+            Recording::On if !self.troubles.is_empty() => Recording::Endangered(texts.collect::<Vec<_>>().join("; ")),
+            recording => recording.clone(),
+        }
+    }
+
+    /// Takes over the newest values of a frame. A value from the future is from before the clock was set.
     pub fn remember(&mut self, frame: &Frame, now: Timestamp) {
         for sample in &frame.samples {
             let Some(slot) = self.newest.get_mut(sample.tag.index()) else {

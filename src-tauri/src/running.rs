@@ -3,14 +3,14 @@
 use crate::args::Args;
 use anyhow::Result;
 use engine::{
-    Engine, LoadedPlant, Options, ViewPort,
+    LoadedPlant, Options, Session, ViewPort,
     demo::{Demo, DemoOptions, fresh_database},
 };
 
 /// What runs.
 pub enum Running {
-    /// A plant.
-    Plant(Engine),
+    /// A plant, recorded by this program or by another one.
+    Plant(Session),
     /// The simulated turbine and its plant.
     Demo(Demo),
 }
@@ -22,10 +22,13 @@ impl Running {
             Some(path) if !args.demo => {
                 let plant = LoadedPlant::read(path)?;
                 let database = plant.database();
-                if let Err(error) = engine::logging::to_file(&engine::logging::file_of(&database)) {
+                // a viewer leaves the log to the recorder
+                if engine::recorder(&database).is_none()
+                    && let Err(error) = engine::logging::to_file(&engine::logging::file_of(&database))
+                {
                     tracing::warn!("no log is kept: {error}");
                 }
-                Ok(Self::Plant(Engine::start(Options {
+                Ok(Self::Plant(Session::start(Options {
                     plant,
                     database,
                     is_demo: false,

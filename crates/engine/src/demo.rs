@@ -1,7 +1,7 @@
 //! The demo: a simulated turbine behind a real Modbus TCP server on the loopback, and the plant that reads it.
 
 use crate::{
-    Engine, Options, StartError,
+    Options, Session, StartError,
     event::Listener,
     loaded::{LoadError, LoadedPlant},
 };
@@ -23,10 +23,10 @@ pub struct DemoOptions {
     pub listener: Option<Listener>,
 }
 
-/// A running demo: the engine, and the device it reads.
+/// A running demo: the engine, and the device it reads. On a database that another program records into: a viewer.
 pub struct Demo {
     /// The engine, as on any plant.
-    pub engine: Engine,
+    pub engine: Session,
     server: ModbusTcpServer,
 }
 
@@ -50,7 +50,7 @@ impl Demo {
         )
         .map_err(LoadError::Refused)?;
         let folder = options.database.parent().map(PathBuf::from).unwrap_or_default();
-        let engine = Engine::start(Options {
+        let engine = Session::start(Options {
             plant: LoadedPlant {
                 plant,
                 folder,
@@ -120,7 +120,7 @@ fn remove_oldest(folder: &std::path::Path) {
         if store::is_recording(old) {
             continue;
         }
-        for suffix in ["", "-wal", "-shm", ".lock"] {
+        for suffix in ["", "-wal", "-shm", ".lock", ".reserve"] {
             let mut name = old.clone().into_os_string();
             name.push(suffix);
             let _ = std::fs::remove_file(name);

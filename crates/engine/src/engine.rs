@@ -2,7 +2,9 @@
 
 use crate::{
     audit,
+    disk::{LogWatch, ReserveKeeper},
     event::{Event, Listener},
+    export::postgres::{Exporter, Plan},
     housekeeping::Housekeeping,
     inference::{self, Orders},
     loaded::{LoadError, LoadedPlant, sha256_hex, text_of},
@@ -10,6 +12,7 @@ use crate::{
     predictor::Predictor,
     prepared::{self, Prepared},
     reload::{ReloadError, Watch},
+    ring::{self, Ring},
     roster::Roster,
     shared::{Shared, Summary},
     sources::{self, Running},
@@ -26,7 +29,7 @@ use std::{
     thread::{Builder, JoinHandle},
     time::Duration,
 };
-use store::{Reader, StoreError, Writer};
+use store::{Description, Reader, Reserve, StoreError, Writer};
 use tokio::{runtime::Runtime, sync::mpsc};
 
 /// Batches that may wait for the writer; then sources wait.
@@ -37,6 +40,7 @@ const WORKER_QUEUE: usize = 4096;
 const CHANGE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What to run.
+#[derive(Clone)]
 pub struct Options {
     /// The plant.
     pub plant: LoadedPlant,
@@ -67,6 +71,14 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Where to export to.
+    #[error("{place}: [export.postgres]: {message}")]
+    Export {
+        /// Line of the plant file.
+        place: domain::plant::Place,
+        /// What is wrong.
+        message: String,
+    },
     /// A unit of the program's own.
     #[error(transparent)]
     Unit(#[from] domain::unit::ConversionError),
@@ -82,6 +94,7 @@ pub struct Engine {
     writer: JoinHandle<Result<(), StoreError>>,
     worker: JoinHandle<()>,
     watch: Option<Watch>,
+    reserve: Option<ReserveKeeper>,
     core: Arc<Core>,
 }
 
@@ -102,6 +115,7 @@ struct InForce {
     loaded: LoadedPlant,
     roster: Roster,
     running: Vec<Running>,
+    exporter: Option<Exporter>,
     /// Taken away when the engine stops.
     writer: Option<mpsc::Sender<Message>>,
     /// As the audit trail knows them.
@@ -122,7 +136,10 @@ impl Engine {
             listener,
         } = options;
         let mut prepared = Prepared::new(&loaded, Roster::new())?;
-        let store = Writer::open(&database, &prepared.roster.description(&loaded.plant))?;
+        let description = prepared.roster.description(&loaded.plant);
+        // a demo's database is nobody's loss
+        let reserve = (!is_demo).then(|| Arc::new(Reserve::of(&database)));
+        let store = open(&database, &description, reserve.as_deref())?;
         let started = audit::started(&loaded, store.newest_audited(&audit::PLANT_KINDS)?.last());
         let mut models = audit::models_of(store.newest_audited(&[audit::MODEL_KIND])?);
         let model_changes = match &started {
@@ -144,6 +161,10 @@ impl Engine {
             limits: std::mem::take(&mut prepared.limits),
             shared: shared.clone(),
             records: Vec::new(),
+            ring: Ring::new(ring::MOST_BYTES),
+            retry: None,
+            reserve: reserve.clone(),
+            log: LogWatch::default(),
         };
         let writer = Builder::new().name("writer".into()).spawn(move || thread.run())?;
         let orders = Arc::new(Orders::default());
@@ -179,6 +200,7 @@ impl Engine {
                 loaded,
                 roster: Roster::new(),
                 running: Vec::new(),
+                exporter: None,
                 writer: Some(writer_sender),
                 models,
             }),
@@ -194,12 +216,16 @@ impl Engine {
         model_changes.into_iter().for_each(|event| core.shared.tell(event));
         core.lock().put_to_work(&core, prepared);
         let watch = file.map(|file| Watch::start(file, core.clone())).transpose()?;
+        let reserve = reserve
+            .map(|reserve| ReserveKeeper::start(reserve, core.shared.clone()))
+            .transpose()?;
         Ok(Self {
             runtime,
             stop,
             writer,
             worker,
             watch,
+            reserve,
             core,
         })
     }
@@ -222,14 +248,25 @@ impl Engine {
         if let Some(watch) = self.watch {
             watch.stop();
         }
+        if let Some(reserve) = self.reserve {
+            reserve.stop();
+        }
         // a source that ends says so; the summary tells how it fared while it ran
         let links: Vec<_> = self.core.shared.lock().sources.iter().map(|s| s.state).collect();
         self.stop.stop();
-        let (running, writer) = {
+        let (running, exporter, writer) = {
             let mut state = self.core.lock();
-            (std::mem::take(&mut state.running), state.writer.take())
+            (
+                std::mem::take(&mut state.running),
+                state.exporter.take(),
+                state.writer.take(),
+            )
         };
         sources::stop(running, self.runtime.handle());
+        // before the writer: the database is closed by the last one that has it open
+        if let Some(exporter) = exporter {
+            exporter.stop(&self.core.shared);
+        }
         // the runtime goes first: no source may hold the writer's channel open
         self.runtime.shutdown_timeout(Duration::from_millis(200));
         if let Some(writer) = writer {
@@ -363,6 +400,33 @@ impl InForce {
                 .map(|ready| Running::start(ready, &core.handle, writer.clone(), &core.shared)),
         );
         self.running = same;
+        self.export(core, prepared.postgres);
+    }
+}
+
+impl InForce {
+    /// Ends the export that is no longer wanted, starts the one that is.
+    fn export(&mut self, core: &Core, wanted: Option<Plan>) {
+        if self.exporter.as_ref().map(|e| &e.plan) == wanted.as_ref() {
+            return;
+        }
+        if let Some(exporter) = self.exporter.take() {
+            exporter.stop(&core.shared);
+        }
+        let started = wanted.map(|plan| Exporter::start(plan, &core.database, &core.shared));
+        self.exporter = started
+            .transpose()
+            .inspect_err(|e| tracing::error!("nothing is exported to PostgreSQL: the system gives no thread: {e}"))
+            .ok()
+            .flatten();
+    }
+}
+
+/// Opens the database; on a full disk the reserve of an earlier run makes room for that.
+fn open(database: &Path, description: &Description, reserve: Option<&Reserve>) -> Result<Writer, StoreError> {
+    match Writer::open(database, description) {
+        Err(StoreError::Full { .. }) if reserve.is_some_and(Reserve::give_up) => Writer::open(database, description),
+        opened => opened,
     }
 }
 
@@ -383,6 +447,7 @@ fn summary(shared: &Shared, database: PathBuf) -> Summary {
         sources: state.sources.clone(),
         database,
         audit: None,
+        is_viewer: false,
     }
 }
 

@@ -2,9 +2,10 @@
 //! the database and what programs that watch are told.
 
 use crate::audit;
+use crate::disk::Trouble;
 use domain::{TagName, Timestamp};
 use drivers::SourceError;
-use store::{Attribution, EventRecord};
+use store::{Attribution, EventRecord, Recorder};
 use view::LinkState;
 
 /// Something that happened.
@@ -25,6 +26,11 @@ pub enum Event {
         message: String,
         /// Who changed it, and the model's SHA-256; none where there is no model any more.
         by: Attribution,
+    },
+    /// This program only shows what another one records.
+    Attached {
+        /// Who records.
+        recorder: Option<Recorder>,
     },
     /// A source's link changed.
     Source {
@@ -64,6 +70,29 @@ pub enum Event {
     },
     /// The database takes readings again.
     RecordingResumed,
+    /// The disk refused for so long that readings had to be given up.
+    ReadingsLost {
+        /// The source's name in the plant file; none: predictions.
+        source: Option<String>,
+        /// How many.
+        readings: u64,
+        /// The first of them.
+        from: Timestamp,
+        /// The last.
+        to: Timestamp,
+    },
+    /// Something has to be looked after, although readings are recorded.
+    Trouble {
+        /// What.
+        trouble: Trouble,
+        /// In words, with what to do; none: it is over.
+        message: Option<String>,
+    },
+    /// Another program records, or nobody any more: this one only shows.
+    Viewing {
+        /// Who records.
+        recorder: Option<Recorder>,
+    },
     /// A limit is exceeded, or no longer.
     Alarm {
         /// The limited tag.
@@ -96,8 +125,40 @@ pub enum Event {
         /// Whose file it is, and its SHA-256.
         by: Attribution,
     },
+    /// The continuous export to PostgreSQL.
+    Export {
+        /// How it fares now.
+        state: ExportState,
+        /// Server, reason, how much waits.
+        message: String,
+    },
     /// Everything is committed and closed.
     Stopped,
+}
+
+/// How an export fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportState {
+    /// The server takes readings.
+    Connected,
+    /// It does not; readings wait in the database.
+    Failing,
+    /// Nothing waits any more.
+    Complete,
+    /// Readings were refused and are set aside.
+    Refused,
+}
+
+impl ExportState {
+    /// The word that programs and the database know it by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Failing => "failing",
+            Self::Complete => "complete",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// Where events go. Called from the engine's own threads: it must not block for long.
@@ -125,6 +186,29 @@ impl Event {
                 tracing::error!("the database refuses; readings wait in memory: {message}");
             }
             Self::RecordingResumed => tracing::info!("the database takes readings again"),
+            Self::ReadingsLost {
+                source,
+                readings,
+                from,
+                to,
+            } => {
+                let source = source.as_deref().unwrap_or("predictions");
+                tracing::error!(
+                    source,
+                    readings,
+                    "readings from {from} to {to} are lost: the disk refused for too long"
+                );
+            }
+            Self::Trouble { trouble, message } => match message {
+                Some(message) => tracing::warn!(trouble = trouble.as_str(), "{message}"),
+                None => tracing::info!(trouble = trouble.as_str(), "is over"),
+            },
+            Self::Attached { recorder } => {
+                let pid = recorder.and_then(|by| by.pid);
+                tracing::info!(pid, "another program records; this one only shows");
+            }
+            Self::Viewing { recorder: Some(by) } => tracing::info!(pid = by.pid, "another program records"),
+            Self::Viewing { recorder: None } => tracing::warn!("nobody records"),
             Self::Alarm { tag, is_active, .. } => {
                 let state = if *is_active { "exceeded" } else { "kept again" };
                 tracing::warn!(tag = tag.as_str(), "limit {state}");
@@ -134,6 +218,13 @@ impl Event {
             Self::ConfigurationRefused { message, .. } => {
                 tracing::error!("the changed plant file is refused, the running one stays: {message}");
             }
+            Self::Export { state, message } => match state {
+                ExportState::Connected | ExportState::Complete => {
+                    tracing::info!(state = state.as_str(), "export to PostgreSQL: {message}");
+                }
+                ExportState::Failing => tracing::warn!("export to PostgreSQL: readings wait: {message}"),
+                ExportState::Refused => tracing::error!("export to PostgreSQL: refused: {message}"),
+            },
             Self::Stopped => tracing::info!("stopped"),
         }
     }
@@ -147,6 +238,20 @@ impl Event {
             Self::Source { id, state } => ("link", id.as_str(), state.as_str().to_owned()),
             Self::RecordingFailed { message } => ("recording-failed", "", message.clone()),
             Self::RecordingResumed => ("recording-resumed", "", String::new()),
+            Self::ReadingsLost {
+                source,
+                readings,
+                from,
+                to,
+            } => (
+                "gap",
+                source.as_deref().unwrap_or_default(),
+                format!("{readings} readings from {from} to {to} are lost: the disk refused for too long"),
+            ),
+            Self::Trouble { trouble, message } => {
+                let text = message.as_deref().unwrap_or("is over");
+                ("alarm", "", format!("{}: {text}", trouble.as_str()))
+            }
             Self::Alarm {
                 tag,
                 is_active,
@@ -160,8 +265,13 @@ impl Event {
             Self::ClockStepped { by_secs } => ("clock-step", "", format!("{by_secs:+.3} s")),
             Self::Configured { changes, .. } => ("configuration", "", changes.clone()),
             Self::ConfigurationRefused { message, .. } => ("configuration-refused", "", message.clone()),
+            Self::Export { state, message } => ("export", state.as_str(), message.clone()),
             Self::PredictionsSkipped { total } => ("predictions-skipped", "", total.to_string()),
-            Self::SourceFailed { .. } | Self::Committed { .. } | Self::Contradicting { .. } => return None,
+            Self::SourceFailed { .. }
+            | Self::Committed { .. }
+            | Self::Contradicting { .. }
+            | Self::Attached { .. }
+            | Self::Viewing { .. } => return None,
         };
         Some(EventRecord {
             time,

@@ -31,6 +31,21 @@ impl LimitMonitor {
         (self.tag, self.high, self.average_secs) == (other.tag, other.high, other.average_secs)
     }
 
+    /// The limited tag.
+    pub fn tag(&self) -> TagId {
+        self.tag
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// Length of the averaging period.
+    pub fn average_micros(&self) -> i64 {
+        (self.average_secs * 1e6) as i64
+    }
+
     /// Forgets the mean: the clock was set back.
     pub fn restart(&mut self) {
         self.mean.clear();

@@ -3,6 +3,7 @@
 
 use crate::{
     engine::StartError,
+    export::postgres::{Plan, Target},
     inference::Bound,
     limits::LimitMonitor,
     loaded::LoadedPlant,
@@ -28,6 +29,8 @@ pub struct Prepared {
     pub limits: Vec<LimitMonitor>,
     /// The program's own tags.
     pub own_tags: OwnTags,
+    /// The continuous export, where the plant file asks for it.
+    pub postgres: Option<Plan>,
 }
 
 impl Prepared {
@@ -83,6 +86,7 @@ impl Prepared {
             sources: ready,
             models,
             own_tags,
+            postgres: export_plan(loaded)?,
         })
     }
 
@@ -110,6 +114,10 @@ impl Prepared {
         let is_bound_alike = |a: &domain::plant::ModelBinding, b: &domain::plant::ModelBinding| {
             (&a.target, &a.file, a.average_secs, &a.inputs) == (&b.target, &b.file, b.average_secs, &b.inputs)
         };
+        let exports_alike = |a: &domain::PlantFile, b: &domain::PlantFile| match (&a.postgres, &b.postgres) {
+            (Some(a), Some(b)) => a.is_like(b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
         let same_models = now.models.len() == was.models.len()
             && now.models.iter().zip(&was.models).all(|(a, b)| is_bound_alike(a, b));
         for (is_other, what) in [
@@ -120,6 +128,7 @@ impl Prepared {
             ((&now.name, &now.turbine) != (&was.name, &was.turbine), "names changed"),
             (now.timezone != was.timezone, "time zone changed"),
             (now.store.retention != was.store.retention, "what is kept changed"),
+            (!exports_alike(now, was), "export changed"),
         ] {
             if is_other {
                 changes.push(what.to_owned());
@@ -152,6 +161,25 @@ impl Prepared {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+}
+
+/// What is exported continuously, and whereto.
+fn export_plan(loaded: &LoadedPlant) -> Result<Option<Plan>, StartError> {
+    let Some(settings) = loaded.plant.postgres.as_ref().filter(|p| p.enabled) else {
+        return Ok(None);
+    };
+    let error = |message| StartError::Export {
+        place: settings.place.clone(),
+        message,
+    };
+    let secret = |reference: &String| crate::export::secret(reference, &loaded.folder);
+    let password = settings.password.as_ref().map(secret).transpose().map_err(error)?;
+    let target = Target::new(&settings.url, password.as_deref()).map_err(|e| error(e.to_string()))?;
+    Ok(Some(Plan {
+        target,
+        with_system: settings.with_system,
+        names: (loaded.plant.name.clone(), loaded.plant.turbine.clone()),
+    }))
 }
 
 /// The drivers of a plant's sources, in the order of the plant file.

@@ -1,5 +1,6 @@
 //! What the engine's threads and the interface share: the newest values, the sources' states, counters.
 
+use crate::disk::Trouble;
 use crate::event::{Event, Listener};
 use domain::{Frame, Timestamp};
 use drivers::{Observation, SourceError};
@@ -41,8 +42,31 @@ pub struct State {
     pub database_bytes: u64,
     /// Whether readings reach the disk.
     pub recording: Recording,
+    /// What has to be looked after although readings are recorded.
+    pub troubles: Vec<(Trouble, String)>,
     /// Why the plant file as it is on the disk is not in force.
     pub refused: Option<String>,
+    /// The continuous export to PostgreSQL.
+    pub export: Export,
+}
+
+/// How the continuous export fares.
+#[derive(Clone, Debug, Default)]
+pub struct Export {
+    /// The plant file asks for it.
+    pub is_on: bool,
+    /// The server takes readings.
+    pub is_connected: bool,
+    /// Why it does not.
+    pub error: Option<String>,
+    /// Everything up to this seq is in PostgreSQL.
+    pub through: i64,
+    /// Frames that are not in PostgreSQL.
+    pub waiting: u64,
+    /// When nothing waited last.
+    pub last_complete: Option<std::time::Instant>,
+    /// Readings refused by PostgreSQL and set aside in this run.
+    pub refused: u64,
 }
 
 /// A source and how it fares.
@@ -106,6 +130,8 @@ pub struct Summary {
     pub database: std::path::PathBuf,
     /// Where its audit trail ends; none where it cannot be read.
     pub audit: Option<store::AuditHead>,
+    /// Another program recorded; this one showed what that stored.
+    pub is_viewer: bool,
 }
 
 impl Shared {
@@ -121,7 +147,9 @@ impl Shared {
             skipped_predictions: 0,
             database_bytes: 0,
             recording: Recording::On,
+            troubles: Vec::new(),
             refused: None,
+            export: Export::default(),
         };
         Self {
             state: Mutex::new(state),
@@ -149,6 +177,24 @@ impl Shared {
         }
     }
 
+    /// There is this trouble, or no longer: told when it begins and when it ends.
+    pub fn trouble(&self, trouble: Trouble, message: Option<String>) {
+        let has_changed = {
+            let troubles = &mut self.lock().troubles;
+            let was = troubles.iter().position(|(t, _)| *t == trouble);
+            match (&message, was) {
+                (Some(message), None) => troubles.push((trouble, message.clone())),
+                (Some(message), Some(place)) => troubles[place].1.clone_from(message),
+                (None, Some(place)) => drop(troubles.remove(place)),
+                (None, None) => {}
+            }
+            message.is_some() != was.is_some()
+        };
+        if has_changed {
+            self.tell(Event::Trouble { trouble, message });
+        }
+    }
+
     /// Events that the database does not have yet.
     pub fn take_records(&self) -> Vec<EventRecord> {
         std::mem::take(&mut self.records.lock().unwrap_or_else(PoisonError::into_inner))
@@ -157,6 +203,26 @@ impl Shared {
     /// Is there one?
     pub fn has_records(&self) -> bool {
         !self.records.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// An export begins: what was in PostgreSQL before is not known yet.
+    pub fn export_started(&self) {
+        self.lock().export = Export {
+            is_on: true,
+            ..Export::default()
+        };
+    }
+
+    /// The export has ended.
+    pub fn export_ended(&self) {
+        self.lock().export = Export::default();
+    }
+
+    /// What may be removed from the database because it is in PostgreSQL: everything up to this seq; none where nothing is
+    /// exported continuously, and nothing has to wait for it.
+    pub fn exported_through(&self) -> Option<i64> {
+        let export = &self.lock().export;
+        export.is_on.then_some(export.through)
     }
 
     /// A source is taken up, again or anew; gives its place.
@@ -223,7 +289,16 @@ impl Shared {
 }
 
 impl State {
-    /// Takes over the newest values of a committed frame. A value from the future is from before the clock was set.
+    /// Whether readings reach the disk, and what threatens that.
+    pub fn recording(&self) -> Recording {
+        let texts = self.troubles.iter().map(|(_, text)| text.as_str());
+        match &self.recording {
+            Recording::On if !self.troubles.is_empty() => Recording::Endangered(texts.collect::<Vec<_>>().join("; ")),
+            recording => recording.clone(),
+        }
+    }
+
+    /// Takes over the newest values of a frame. A value from the future is from before the clock was set.
     pub fn remember(&mut self, frame: &Frame, now: Timestamp) {
         for sample in &frame.samples {
             let Some(slot) = self.newest.get_mut(sample.tag.index()) else {

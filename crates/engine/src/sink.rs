@@ -4,7 +4,7 @@ use crate::{shared::Shared, thinner::Thinner, writer::Message};
 use drivers::{Batch, BoxFuture, LinkState, Observation, Sink, SourceError, Stopped};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::StreamId;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// The engine's end of one source.
 pub struct EngineSink {
@@ -18,10 +18,16 @@ pub struct EngineSink {
     pub shared: Arc<Shared>,
     /// Which readings are worth storing; none: all.
     pub thinner: Option<Mutex<Thinner>>,
+    /// Batches whose device waits for an answer that may be under way. While the disk refuses, such a source waits; the
+    /// others go on.
+    pub unanswered: Arc<Semaphore>,
 }
 
+/// See [`EngineSink::unanswered`].
+pub const MOST_UNANSWERED: usize = 1024;
+
 impl EngineSink {
-    fn message(&self, batch: Batch) -> Message {
+    fn message(&self, batch: Batch, permit: Option<OwnedSemaphorePermit>) -> Message {
         let thin = |thinner: &Mutex<Thinner>| {
             let mut thinner = thinner.lock().unwrap_or_else(PoisonError::into_inner);
             thinner.thin(&batch.frames)
@@ -31,17 +37,27 @@ impl EngineSink {
             stream: self.stream,
             thinned: self.thinner.as_ref().map(thin),
             batch,
+            _unanswered: permit,
         }
     }
 }
 
 impl Sink for EngineSink {
     fn batch(&self, batch: Batch) -> BoxFuture<'_, Result<(), Stopped>> {
-        Box::pin(async move { self.writer.send(self.message(batch)).await.map_err(|_| Stopped) })
+        Box::pin(async move {
+            let permit = match &batch.ack {
+                Some(_) => Some(self.unanswered.clone().acquire_owned().await.map_err(|_| Stopped)?),
+                None => None,
+            };
+            let message = self.message(batch, permit);
+            self.writer.send(message).await.map_err(|_| Stopped)
+        })
     }
 
     fn batch_blocking(&self, batch: Batch) -> Result<(), Stopped> {
-        self.writer.blocking_send(self.message(batch)).map_err(|_| Stopped)
+        // nobody waits for an answer on a serial line or at a file's end
+        let message = self.message(batch, None);
+        self.writer.blocking_send(message).map_err(|_| Stopped)
     }
 
     fn state(&self, state: LinkState) {

@@ -1,6 +1,11 @@
 //! The sources at work: each has a task of its own and a stop of its own, so that one can change while the others go on.
 
-use crate::{shared::Shared, sink::EngineSink, thinner::Thinner, writer::Message};
+use crate::{
+    shared::Shared,
+    sink::{EngineSink, MOST_UNANSWERED},
+    thinner::Thinner,
+    writer::Message,
+};
 use domain::{Tag, TagId, plant};
 use drivers::{Source, Stop, StopHandle};
 use std::{
@@ -8,7 +13,11 @@ use std::{
     time::Duration,
 };
 use store::StreamId;
-use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc},
+    task::JoinHandle,
+};
 
 /// How long sources may take to end; what they hold after that is not acknowledged and comes again.
 const SOURCES_END: Duration = Duration::from_secs(3);
@@ -55,6 +64,7 @@ impl Running {
             writer,
             shared: shared.clone(),
             thinner: Thinner::new(settings.deadbands()).map(Mutex::new),
+            unanswered: Arc::new(Semaphore::new(MOST_UNANSWERED)),
         };
         let (stop, stopped) = Stop::new();
         let task = handle.spawn(source.run(Arc::new(sink), stopped));

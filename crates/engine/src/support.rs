@@ -175,7 +175,8 @@ mod tests {
     #[test]
     fn secrets_are_found_wherever_they_stand() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("pw"), "from-file\n").unwrap();
+        let file = private(&folder.path().join("pw")).unwrap();
+        (&file).write_all(b"from-file\n").unwrap();
         let plant =
             "password = \"file:pw\"\nurl = \"postgresql://nox:in-url@h/db\"\ntoken='literal'\nclient_id = \"x\"\n";
         let secrets = secrets(plant, folder.path());

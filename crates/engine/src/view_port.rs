@@ -93,7 +93,7 @@ impl ViewPort {
             readings: state.readings,
             predictions: state.predictions,
             database_bytes: state.database_bytes,
-            recording: state.recording.clone(),
+            recording: state.recording(),
         }
     }
 

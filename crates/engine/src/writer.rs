@@ -1,10 +1,15 @@
 //! The one thread that writes: takes batches from the sources and predictions from the worker, commits them, and only then
 //! acknowledges, shows and passes on.
+//!
+//! While the disk refuses it goes on taking: what comes waits in the [`Ring`], is shown, watched by the limits and predicted
+//! from at once, and is written in its order when the disk takes it again. Only an acknowledgement always waits for the COMMIT.
 
 use crate::{
+    disk::{LogWatch, Trouble},
     event::{self, Event},
     housekeeping::Housekeeping,
     limits::LimitMonitor,
+    ring::{Ring, has_ack},
     shared::Shared,
 };
 use domain::{Frame, plant::Retention};
@@ -14,10 +19,13 @@ use std::{
         Arc,
         mpsc::{SyncSender, TrySendError},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
-use store::{Committed, Description, EventRecord, Incoming, StoreError, StreamId, Writer};
-use tokio::sync::mpsc;
+use store::{Committed, Description, EventRecord, Incoming, Reserve, StoreError, StreamId, Writer};
+use tokio::sync::{
+    OwnedSemaphorePermit,
+    mpsc::{self, error::TryRecvError},
+};
 use view::Recording;
 
 /// What the writer is given.
@@ -32,6 +40,8 @@ pub enum Message {
         batch: Batch,
         /// What of the frames is stored; none: all of them.
         thinned: Option<Vec<Frame>>,
+        /// Of what the source may have unanswered; free again when the message is done with.
+        _unanswered: Option<OwnedSemaphorePermit>,
     },
     /// From the inference worker.
     Predicted {
@@ -69,10 +79,16 @@ pub struct Change {
     pub reply: SyncSender<Result<(), StoreError>>,
 }
 
-/// Most messages of one transaction.
+/// Most messages that are taken at once.
 const MOST_AT_ONCE: usize = 256;
+/// Most messages, and about as many readings, of one transaction: a backlog is written in large ones.
+const MOST_WRITTEN: (usize, u64) = (4096, 20_000);
 /// Wait between two attempts while the disk refuses.
 const RETRY: Duration = Duration::from_millis(500);
+/// How often the channel is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long the disk may refuse at the end of the program.
+const LAST_CHANCE: Duration = Duration::from_secs(2);
 /// Events kept while the disk refuses.
 const MOST_RECORDS: usize = 10_000;
 
@@ -92,108 +108,277 @@ pub struct WriterThread {
     pub shared: Arc<Shared>,
     /// Events that are not on the disk yet.
     pub records: Vec<EventRecord>,
+    /// What is not on the disk yet.
+    pub ring: Ring,
+    /// When the disk is asked again, while it refuses.
+    pub retry: Option<Instant>,
+    /// Room on the disk for its worst moment.
+    pub reserve: Option<Arc<Reserve>>,
+    /// Watches the write-ahead log.
+    pub log: LogWatch,
 }
 
 impl WriterThread {
     /// Runs until every sender is gone, then closes the database.
     ///
     /// # Errors
-    /// [`StoreError`] when the database can no longer be written for a reason that waiting does not mend.
+    /// [`StoreError`] when the database can no longer be written for a reason that waiting does not mend, or when it still
+    /// refuses at the end; what was not written then is counted.
     pub fn run(mut self) -> Result<(), StoreError> {
-        let mut messages = Vec::with_capacity(MOST_AT_ONCE);
-        while self.inbox.blocking_recv_many(&mut messages, MOST_AT_ONCE) > 0 {
-            let mut readings = Vec::with_capacity(messages.len());
-            for message in messages.drain(..) {
-                match message {
-                    Message::Change(change) => {
-                        self.commit(std::mem::take(&mut readings))?;
-                        self.change(*change);
-                    }
-                    Message::ClockSetBack => self.limits.iter_mut().for_each(LimitMonitor::restart),
-                    Message::EventsWait => {}
-                    Message::SourcesEnded => {
-                        self.commit(std::mem::take(&mut readings))?;
-                        self.worker = None;
-                    }
-                    reading => readings.push(reading),
-                }
-            }
-            self.commit(readings)?;
-            self.record_events();
-            self.keep_house();
+        let result = self.work();
+        if result.is_err() {
+            self.ring.give_up();
+            self.tell_lost();
         }
+        result?;
         self.records.extend(Event::Stopped.record(drivers::now()));
-        self.record_events();
-        self.store.close()
+        if let Err(error) = self.record_events() {
+            tracing::error!("the last events are not written down: {error}");
+        }
+        if let Err(error) = self.store.close() {
+            // every reading is in the file or its log, and the next start finishes it
+            tracing::warn!("closing the database: {error}");
+        }
+        Ok(())
     }
 
-    fn commit(&mut self, messages: Vec<Message>) -> Result<(), StoreError> {
-        if messages.is_empty() {
-            return Ok(());
-        }
-        let incoming: Vec<Incoming<'_>> = messages.iter().flat_map(incoming).collect();
-        let committed = loop {
-            if incoming.is_empty() {
-                // nothing worth storing: it is still shown, acknowledged and passed on
-                break Committed::default();
+    fn work(&mut self) -> Result<(), StoreError> {
+        let mut messages = Vec::with_capacity(MOST_AT_ONCE);
+        let (mut is_open, mut end, mut have_ended) = (true, None, false);
+        loop {
+            if is_open {
+                is_open = self.receive(&mut messages);
+            } else {
+                std::thread::sleep(self.pause());
             }
-            match self.store.commit(&incoming) {
-                Ok(committed) => break committed,
-                Err(error) => {
-                    self.refused(&error);
-                    if !error.is_transient() {
-                        return Err(error);
-                    }
-                    std::thread::sleep(RETRY);
+            for message in messages.drain(..) {
+                match message {
+                    Message::Change(change) => self.change(*change),
+                    Message::ClockSetBack => self.limits.iter_mut().for_each(LimitMonitor::restart),
+                    Message::EventsWait => {}
+                    Message::SourcesEnded => have_ended = true,
+                    reading => self.keep(reading),
                 }
             }
+            let refused = self.write()?;
+            if have_ended && (self.ring.is_empty() || self.retry.is_some()) {
+                // whatever it will ever get, it has got
+                self.worker = None;
+            }
+            if is_open {
+                continue;
+            }
+            if self.ring.is_empty() {
+                return Ok(());
+            }
+            let end = *end.get_or_insert_with(|| Instant::now() + LAST_CHANCE);
+            if let Some(error) = refused.filter(|_| Instant::now() > end) {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Waits for messages, but not while there is something else to do; no when every sender is gone.
+    fn receive(&mut self, messages: &mut Vec<Message>) -> bool {
+        if self.ring.is_empty() && self.retry.is_none() {
+            return self.inbox.blocking_recv_many(messages, MOST_AT_ONCE) > 0;
+        }
+        while messages.len() < MOST_AT_ONCE {
+            match self.inbox.try_recv() {
+                Ok(message) => messages.push(message),
+                Err(TryRecvError::Disconnected) => return !messages.is_empty(),
+                Err(TryRecvError::Empty) => {
+                    if messages.is_empty() {
+                        std::thread::sleep(self.pause());
+                    }
+                    break;
+                }
+            }
+        }
+        true
+    }
+
+    fn pause(&self) -> Duration {
+        let left = |at: Instant| at.saturating_duration_since(Instant::now());
+        self.retry.map_or(Duration::ZERO, left).min(LOOK)
+    }
+
+    fn keep(&mut self, message: Message) {
+        let before = self.ring.lost_readings();
+        let lost = self.ring.push(message);
+        // the first, and then not at every poll
+        if lost > 0 && (before == 0 || (before + lost).ilog2() > before.ilog2()) {
+            tracing::error!(
+                readings = before + lost,
+                "the disk refuses for too long: the oldest readings in memory are given up"
+            );
+        }
+    }
+
+    /// Writes what waits, if it is time to; gives the error of a disk that refuses.
+    fn write(&mut self) -> Result<Option<StoreError>, StoreError> {
+        if self.retry.is_some_and(|at| Instant::now() < at) {
+            self.show_waiting();
+            return Ok(None);
+        }
+        let written = if self.ring.is_empty() { Ok(()) } else { self.commit() };
+        match written.and_then(|()| self.record_events()) {
+            Ok(()) if self.ring.is_empty() => {
+                self.resumed();
+                self.watch_log();
+                self.keep_house();
+            }
+            Ok(()) => self.retry = self.retry.map(|_| Instant::now()),
+            Err(error) if error.is_transient() => {
+                self.refused(&error);
+                self.show_waiting();
+                return Ok(Some(error));
+            }
+            Err(error) => {
+                self.refused(&error);
+                return Err(error);
+            }
+        }
+        Ok(None)
+    }
+
+    /// One transaction.
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let (messages, shown) = self.ring.front(MOST_WRITTEN.0, MOST_WRITTEN.1);
+        let incoming: Vec<Incoming<'_>> = messages.clone().flat_map(incoming).collect();
+        let committed = if incoming.is_empty() {
+            // nothing worth storing: it is still shown, acknowledged and passed on
+            Committed::default()
+        } else {
+            self.store.commit(&incoming)?
         };
+        let newest = incoming.iter().map(|i| i.frame.time).max();
+        drop(incoming);
+        let count = messages.count();
+        let messages = self.ring.take(count);
         if committed.contradicting > 0 {
             self.shared.tell(Event::Contradicting {
                 count: committed.contradicting,
             });
         }
-        let newest = incoming.iter().map(|i| i.frame.time).max();
-        drop(incoming);
         let mut seqs = committed.seqs.iter().copied();
-        let seqs: Vec<Vec<Option<i64>>> = messages
-            .iter()
-            .map(|message| seqs.by_ref().take(stored(message).len()).collect())
+        let written: Vec<Written> = messages
+            .into_iter()
+            .enumerate()
+            .map(|(place, message)| Written {
+                seqs: seqs.by_ref().take(message.stored().len()).collect(),
+                // what a device may give again counts when it is found new
+                is_counted: place < shown && !has_ack(&message),
+                message,
+            })
             .collect();
-        let account = self.account(&messages, &seqs);
-        if account.has_resumed {
-            self.shared.tell(Event::RecordingResumed);
-        }
+        let account = self.account(&written);
         if let (Some(time), Some(seq)) = (newest, account.last_seq) {
             self.shared.tell(Event::Committed { seq, time });
         }
         account.alarms.into_iter().for_each(|alarm| self.shared.tell(alarm));
-        for (message, seqs) in messages.into_iter().zip(&seqs) {
-            self.pass_on(message, seqs);
+        for written in written {
+            self.pass_on(written);
         }
         Ok(())
     }
 
     /// The database refuses: told once for each time.
-    fn refused(&self, error: &StoreError) {
+    fn refused(&mut self, error: &StoreError) {
         let message = error.to_string();
-        let was = std::mem::replace(&mut self.shared.lock().recording, Recording::Failing(message.clone()));
-        if was == Recording::On {
-            self.shared.tell(Event::RecordingFailed { message });
+        let waiting = self.ring.readings();
+        let lost = self.ring.lost_readings();
+        let text = format!("{message}; {waiting} readings wait in memory, {lost} were given up");
+        self.shared.lock().recording = Recording::Failing(text);
+        let is_first = self.retry.is_none();
+        if is_first {
+            self.shared.tell(Event::RecordingFailed {
+                message: message.clone(),
+            });
+        }
+        let mut pause = RETRY;
+        if let Some(reserve) = &self.reserve {
+            let is_full = matches!(error, StoreError::Full { .. }) || reserve.is_disk_full();
+            if is_full && reserve.give_up() {
+                pause = Duration::ZERO;
+                self.shared
+                    .trouble(Trouble::Disk, Some(format!("{message}; the reserve is in use")));
+            }
+        }
+        self.retry = Some(Instant::now() + pause);
+    }
+
+    /// Everything that waited is on the disk.
+    fn resumed(&mut self) {
+        if self.retry.take().is_some() {
+            self.shared.lock().recording = Recording::On;
+            self.shared.tell(Event::RecordingResumed);
+        }
+        self.tell_lost();
+    }
+
+    fn tell_lost(&mut self) {
+        for lost in self.ring.take_lost() {
+            let id = lost.source.map(|place| {
+                let state = self.shared.lock();
+                state.sources.get(place).map_or_else(String::new, |s| s.id.clone())
+            });
+            self.shared.tell(Event::ReadingsLost {
+                source: id,
+                readings: lost.readings,
+                from: lost.from,
+                to: lost.to,
+            });
         }
     }
 
-    /// Counters, newest values and limits. `seqs`: of each message's stored frames.
-    fn account(&mut self, messages: &[Message], seqs: &[Vec<Option<i64>>]) -> Account {
+    fn watch_log(&mut self) {
+        let is_idle = self.inbox.is_empty();
+        let trouble = self.log.look(&mut self.store, is_idle);
+        if let Some(trouble) = trouble {
+            self.shared.trouble(Trouble::Log, trouble);
+        }
+    }
+
+    /// While the disk refuses, what comes is shown, watched by the limits and predicted from at once.
+    fn show_waiting(&mut self) {
+        let now = drivers::now();
+        let mut alarms = Vec::new();
+        let mut frames = Vec::new();
+        let mut state = self.shared.lock();
+        for message in self.ring.show() {
+            for frame in message.frames() {
+                state.remember(frame, now);
+                if !has_ack(message) {
+                    alarms.extend(self.limits.iter_mut().filter_map(|limit| limit.take(frame)));
+                }
+            }
+            if let Message::Measured { batch, .. } = message
+                && batch.ack.is_none()
+            {
+                frames.extend_from_slice(&batch.frames);
+            }
+        }
+        state.alarms = self.limits.iter().map(LimitMonitor::active).collect();
+        drop(state);
+        alarms.into_iter().for_each(|alarm| self.shared.tell(alarm));
+        frames.into_iter().for_each(|frame| self.to_worker(frame));
+    }
+
+    /// Counters, newest values and limits.
+    fn account(&mut self, written: &[Written]) -> Account {
         let mut alarms = Vec::new();
         let mut last_seq = None;
         let now = drivers::now();
         let mut state = self.shared.lock();
-        let has_stored = seqs.iter().any(|seqs| !seqs.is_empty());
-        let has_resumed = has_stored && std::mem::replace(&mut state.recording, Recording::On) != Recording::On;
         state.database_bytes = self.store.size_bytes();
-        for (message, seqs) in messages.iter().zip(seqs) {
-            let new = stored(message).iter().zip(seqs).filter(|(_, seq)| seq.is_some());
+        for Written {
+            message,
+            seqs,
+            is_counted,
+        } in written
+        {
+            let new = message.stored().iter().zip(seqs).filter(|(_, seq)| seq.is_some());
             match message {
                 Message::Measured { source, .. } => {
                     let readings = new.map(|(frame, _)| frame.samples.len() as u64).sum::<u64>();
@@ -209,27 +394,31 @@ impl WriterThread {
                 }
                 _ => {}
             }
-            for frame in news(message, seqs) {
+            for frame in news(message, seqs).filter(|_| !is_counted) {
                 state.remember(frame, now);
                 alarms.extend(self.limits.iter_mut().filter_map(|limit| limit.take(frame)));
             }
         }
         state.alarms = self.limits.iter().map(LimitMonitor::active).collect();
-        Account {
-            alarms,
-            last_seq,
-            has_resumed,
-        }
+        Account { alarms, last_seq }
     }
 
     /// Acknowledges to the source and hands the new frames to the worker.
-    fn pass_on(&self, message: Message, seqs: &[Option<i64>]) {
+    fn pass_on(&self, written: Written) {
+        let Written {
+            message,
+            seqs,
+            is_counted,
+        } = written;
         if let Message::Measured { batch, thinned, .. } = message {
             if let Some(ack) = batch.ack {
                 ack.acknowledge();
             }
+            if is_counted {
+                return;
+            }
             for (place, frame) in batch.frames.into_iter().enumerate() {
-                if is_new(thinned.is_some(), place, seqs) {
+                if is_new(thinned.is_some(), place, &seqs) {
                     self.to_worker(frame);
                 }
             }
@@ -275,25 +464,34 @@ impl WriterThread {
     /// A disk that refuses is told of by the next commit.
     fn keep_house(&mut self) {
         let is_idle = || self.inbox.is_empty();
-        let tended = self.housekeeping.tend(&mut self.store, drivers::now(), None, is_idle);
+        let exported = self.shared.exported_through();
+        let tended = self
+            .housekeeping
+            .tend(&mut self.store, drivers::now(), exported, is_idle);
         if let Err(error) = tended {
             tracing::warn!("old readings are not removed yet: {error}");
         }
     }
 
-    fn record_events(&mut self) {
+    fn record_events(&mut self) -> Result<(), StoreError> {
         self.records.extend(self.shared.take_records());
         if self.records.is_empty() {
-            return;
+            return Ok(());
         }
-        match self.store.record(&self.records) {
-            Ok(()) => self.records.clear(),
-            Err(error) => {
-                tracing::error!("events are not written down yet: {error}");
-                event::keep_most(&mut self.records, MOST_RECORDS);
-            }
-        }
+        event::keep_most(&mut self.records, MOST_RECORDS);
+        self.store.record(&self.records)?;
+        self.records.clear();
+        Ok(())
     }
+}
+
+/// A message that is on the disk.
+struct Written {
+    message: Message,
+    /// Of its stored frames.
+    seqs: Vec<Option<i64>>,
+    /// It was shown, watched and passed on when it came.
+    is_counted: bool,
 }
 
 /// What a commit means to others.
@@ -301,25 +499,26 @@ struct Account {
     alarms: Vec<Event>,
     /// The highest of measured and predicted frames; none where nothing of them was new.
     last_seq: Option<i64>,
-    has_resumed: bool,
 }
 
-/// Everything that a message brings.
-fn frames(message: &Message) -> &[Frame] {
-    match message {
-        Message::Measured { batch, .. } => &batch.frames,
-        Message::Predicted { frame, .. } | Message::Own { frame, .. } => std::slice::from_ref(frame),
-        Message::Change(_) | Message::ClockSetBack | Message::EventsWait | Message::SourcesEnded => &[],
+impl Message {
+    /// Everything that it brings.
+    pub fn frames(&self) -> &[Frame] {
+        match self {
+            Self::Measured { batch, .. } => &batch.frames,
+            Self::Predicted { frame, .. } | Self::Own { frame, .. } => std::slice::from_ref(frame),
+            Self::Change(_) | Self::ClockSetBack | Self::EventsWait | Self::SourcesEnded => &[],
+        }
     }
-}
 
-/// What of it is stored.
-fn stored(message: &Message) -> &[Frame] {
-    match message {
-        Message::Measured {
-            thinned: Some(thinned), ..
-        } => thinned,
-        _ => frames(message),
+    /// What of it is stored.
+    pub fn stored(&self) -> &[Frame] {
+        match self {
+            Self::Measured {
+                thinned: Some(thinned), ..
+            } => thinned,
+            _ => self.frames(),
+        }
     }
 }
 
@@ -327,7 +526,7 @@ fn stored(message: &Message) -> &[Frame] {
 fn news<'a>(message: &'a Message, seqs: &'a [Option<i64>]) -> impl Iterator<Item = &'a Frame> {
     let is_thinned = matches!(message, Message::Measured { thinned: Some(_), .. });
     let new = move |(place, _): &(usize, &Frame)| is_new(is_thinned, *place, seqs);
-    frames(message).iter().enumerate().filter(new).map(|(_, frame)| frame)
+    message.frames().iter().enumerate().filter(new).map(|(_, frame)| frame)
 }
 
 /// Is the frame at this place new? A polled source, the only one that is thinned, gives nothing twice.
@@ -341,7 +540,7 @@ fn incoming(message: &Message) -> impl Iterator<Item = Incoming<'_>> {
         Message::Predicted { stream, .. } | Message::Own { stream, .. } => (Some(*stream), false),
         Message::Change(_) | Message::ClockSetBack | Message::EventsWait | Message::SourcesEnded => (None, false),
     };
-    stored(message).iter().filter_map(move |frame| {
+    message.stored().iter().filter_map(move |frame| {
         Some(Incoming {
             stream: stream?,
             frame,

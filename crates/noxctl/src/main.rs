@@ -45,6 +45,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Import(args) => commands::transfer::import(&args),
         Command::Export(cli::ExportCommand::Csv(args)) => commands::transfer::export_csv(&args),
         Command::Export(cli::ExportCommand::Postgres(args)) => commands::transfer::export_postgres(&args),
+        Command::Export(cli::ExportCommand::Refused(args)) => commands::transfer::export_refused(&args),
         Command::Simulate(command) => commands::simulate::simulate(&command),
     }
 }

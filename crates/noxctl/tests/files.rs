@@ -355,8 +355,15 @@ fn one_database_has_one_recorder_and_one_version() {
         &format!("{}{}", tcp_source(port), point("AT", 1, 0, "float32", "ABCD")),
     );
     let run = start_run(&config);
-    let (code, message) = fails(&["run", "--config", path(&config)]);
-    assert!(code != 0 && message.contains("t.sqlite"), "{message}");
+    // a second `run` is a viewer (tests/viewer.rs); what has to write is refused
+    let history = folder.path().join("h.csv");
+    std::fs::write(&history, "t,AT\n2026-01-01T00:00:00Z,1\n").unwrap();
+    let (code, message) = fails(&["import", "--config", path(&config), "--csv", path(&history)]);
+    let pid = run.0.id().to_string();
+    assert!(
+        code == 1 && message.contains("t.sqlite") && message.contains(&pid),
+        "{message}"
+    );
     assert!(run.terminate().status.success());
     let script =
         "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nc.execute('pragma user_version = 999')\nc.commit()";

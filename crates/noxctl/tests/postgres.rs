@@ -8,117 +8,11 @@
 )]
 
 mod common;
-use common::*;
-use std::{
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+use common::{
+    postgres::{Server, certificate},
+    *,
 };
-
-struct Server {
-    bin: PathBuf,
-    data: PathBuf,
-    port: u16,
-}
-
-/// Debian's server refuses to run as root: as root it runs as the user postgres.
-fn as_user(program: &Path) -> Command {
-    if nix::unistd::geteuid().is_root() {
-        let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--"]).arg(program);
-        command
-    } else {
-        Command::new(program)
-    }
-}
-
-impl Server {
-    fn start(folder: &Path, auth: &str) -> Self {
-        Self::start_with(folder, auth, "")
-    }
-
-    /// With these options beside the port.
-    fn start_with(folder: &Path, auth: &str, more: &str) -> Self {
-        let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-            .expect("PostgreSQL is missing: `cargo xtask test` installs it")
-            .map(|e| e.unwrap().path().join("bin"))
-            .collect();
-        versions.sort();
-        let server = Self {
-            bin: versions.pop().unwrap(),
-            data: folder.join("pg"),
-            port: free_port(),
-        };
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777)).unwrap();
-        let password = folder.join("pw");
-        std::fs::write(&password, "right horse").unwrap();
-        std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o644)).unwrap();
-        server.done(
-            as_user(&server.bin.join("initdb"))
-                .arg("-D")
-                .arg(&server.data)
-                .args(["-A", auth, "-U", "nox", "--pwfile"])
-                .arg(&password),
-        );
-        let options = format!(
-            "-p {} -k {} -c listen_addresses=127.0.0.1 -c fsync=off {more}",
-            server.port,
-            server.data.display()
-        );
-        server.done(
-            server
-                .ctl()
-                .arg("-w")
-                .arg("-l")
-                .arg(server.data.join("log"))
-                .args(["-o", &options, "start"]),
-        );
-        server
-    }
-
-    fn ctl(&self) -> Command {
-        let mut command = as_user(&self.bin.join("pg_ctl"));
-        command.arg("-D").arg(&self.data);
-        command
-    }
-
-    fn done(&self, command: &mut Command) {
-        let status = command
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(status.success(), "{command:?}");
-    }
-
-    fn url(&self, user: &str) -> String {
-        format!("postgresql://{user}@127.0.0.1:{}/postgres", self.port)
-    }
-
-    fn ask(&self, sql: &str) -> String {
-        let output = Command::new(self.bin.join("psql"))
-            .args(["-Atc", sql, &self.url("nox")])
-            .env("PGPASSWORD", "right horse")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        text(&output.stdout).trim().to_owned()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self
-            .ctl()
-            .args(["-m", "immediate", "stop"])
-            .current_dir("/")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-    }
-}
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn every_reading_arrives_once() {
@@ -187,20 +81,6 @@ fn every_reading_arrives_once() {
         fails(&["export", "postgres", "--db", path(&db), "--url", "nonsense"]).0,
         2
     );
-}
-
-/// A certificate for this name, valid for so many days from now, signed by `ca.pem`.
-fn certificate(folder: &Path, name: &str, san: &str, days: &str) {
-    let script = format!(
-        "set -e; cd '{}'; [ -f ca.pem ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 99; \
-         openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}; \
-         printf 'subjectAltName={san}' > {name}.ext; \
-         openssl x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days {days} -extfile {name}.ext; \
-         chmod 600 {name}.key; [ $(id -u) != 0 ] || chown postgres {name}.key",
-        folder.display()
-    );
-    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
 #[test]

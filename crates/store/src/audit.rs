@@ -4,7 +4,7 @@
 //! A record's hash is the SHA-256 of its fields written one after the other as netstrings (`<length in bytes>:<bytes>,`):
 //! the hash of the record before, id, time, kind, subject, message, user, name, reason, sha256; numbers in decimal, texts in
 //! UTF-8. Before the first record stands the hash of the netstrings `turbine-nox audit 1` and the database's identity (the
-//! row `database` of the table `plant`). Ids are 1, 2, 3 … without a hole.
+//! row `store_id` of the table `plant`). Ids are 1, 2, 3 … without a hole.
 //!
 //! Triggers refuse UPDATE, DELETE and REPLACE. Whoever may write the file can remove triggers and rewrite the whole chain:
 //! what shows that is a head that was written down elsewhere.
@@ -17,9 +17,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, par
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-/// The table, and the identity that the chain begins with.
+/// The table, the identity that the chain begins with, and the places of its records among the events.
 pub(crate) const SCHEMA: &str = "
-INSERT INTO plant(key, value) VALUES ('database', lower(hex(randomblob(16))));
+INSERT OR IGNORE INTO plant(key, value) VALUES ('store_id', lower(hex(randomblob(16))));
+ALTER TABLE event ADD COLUMN audit INTEGER;
 CREATE TABLE audit(
   id INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, message TEXT NOT NULL,
   user TEXT NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL, sha256 TEXT NOT NULL, hash TEXT NOT NULL);
@@ -88,8 +89,8 @@ pub struct AuditCheck {
     pub after_expected: Option<u64>,
 }
 
-/// Appends within the caller's transaction, which must be one that writes: the head is read in it.
-pub(crate) fn append(connection: &Connection, event: &EventRecord, by: &Attribution) -> rusqlite::Result<()> {
+/// Appends within the caller's transaction, which must be one that writes: the head is read in it. Gives the record's id.
+pub(crate) fn append(connection: &Connection, event: &EventRecord, by: &Attribution) -> rusqlite::Result<i64> {
     let (id, before) = match last(connection)? {
         Some((id, hash)) => (id + 1, hash),
         None => (1, genesis(&identity(connection)?)),
@@ -120,7 +121,7 @@ pub(crate) fn append(connection: &Connection, event: &EventRecord, by: &Attribut
         record.by.sha256,
         record.hash
     ])?;
-    Ok(())
+    Ok(id)
 }
 
 /// Appends to the audit trail of a database that another process may be recording into: one short transaction of a
@@ -169,12 +170,11 @@ pub(crate) fn head(connection: &Connection) -> rusqlite::Result<AuditHead> {
     }
 }
 
-/// The records from `from` on and before `to`, in their order; the newest `most` of them.
+/// The records from `from` on and before `to`, in their order.
 pub(crate) fn records(
     connection: &Connection,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
-    most: u32,
 ) -> rusqlite::Result<Vec<AuditRecord>> {
     if !exists(connection)? {
         return Ok(Vec::new());
@@ -183,13 +183,8 @@ pub(crate) fn records(
         from.map_or(i64::MIN, Timestamp::micros),
         to.map_or(i64::MAX, Timestamp::micros),
     );
-    let mut select = connection.prepare(&format!(
-        "{SELECT} WHERE time >= ?1 AND time < ?2 ORDER BY id DESC LIMIT ?3"
-    ))?;
-    let found = select.query_map(params![from, to, most], record)?;
-    let mut records: Vec<_> = found.collect::<rusqlite::Result<_>>()?;
-    records.reverse();
-    Ok(records)
+    let mut select = connection.prepare(&format!("{SELECT} WHERE time >= ?1 AND time < ?2 ORDER BY id"))?;
+    select.query_map(params![from, to], record)?.collect()
 }
 
 /// The newest record of each subject among those of these kinds.
@@ -310,7 +305,7 @@ fn last(connection: &Connection) -> rusqlite::Result<Option<(i64, String)>> {
 
 /// The name that the database was given when it was made.
 pub(crate) fn identity(connection: &Connection) -> rusqlite::Result<String> {
-    let find = "SELECT value FROM plant WHERE key = 'database'";
+    let find = "SELECT value FROM plant WHERE key = 'store_id'";
     let found = connection.query_row(find, [], |row| row.get(0)).optional()?;
     Ok(found.unwrap_or_default())
 }

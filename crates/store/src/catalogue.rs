@@ -5,7 +5,7 @@ use crate::schema;
 use domain::tag::Origin;
 use domain::{Basis, TagName, Unit};
 use rusqlite::types::Type;
-use rusqlite::{Connection, Error, Row};
+use rusqlite::{Connection, Error, OptionalExtension as _, Row};
 use std::sync::Arc;
 
 /// What a database says of itself.
@@ -114,11 +114,12 @@ impl Catalogue {
 /// Reads whose data it is.
 pub fn identity(connection: &Connection) -> rusqlite::Result<PlantIdentity> {
     let mut select = connection.prepare("SELECT value FROM plant WHERE key = ?1")?;
-    let mut value = |key: &str| select.query_row([key], |row| row.get(0));
+    let mut value = |key: &str| select.query_row([key], |row| row.get::<_, String>(0));
     Ok(PlantIdentity {
         plant: value("plant")?,
         turbine: value("turbine")?,
         timezone: value("timezone")?,
+        store_id: value("store_id").optional()?,
     })
 }
 

@@ -53,6 +53,9 @@ pub struct PlantIdentity {
     pub turbine: String,
     /// A zone of the tz database.
     pub timezone: String,
+    /// A name that no other database has, 32 hexadecimal digits; none of a database of an earlier version that was not
+    /// recorded into since.
+    pub store_id: Option<String>,
 }
 
 /// A tag as the database knows it.

@@ -1,5 +1,5 @@
-//! What happened to the system, beside the readings. What somebody answers for stands in the audit trail, everything else in
-//! the table `event`: each thing in one of them.
+//! What happened to the system, beside the readings, in one order. What somebody answers for stands in the audit trail,
+//! everything else in the table `event`: each thing in one of them.
 
 use crate::audit::{self, Attribution};
 use domain::Timestamp;
@@ -20,10 +20,15 @@ pub struct EventRecord {
     pub audit: Option<Attribution>,
 }
 
-/// Writes it where it belongs, in the caller's transaction.
+/// Writes it where it belongs, in the caller's transaction. What somebody answers for stands in the audit trail; its row here
+/// only gives it its place among the others.
 pub(crate) fn insert(connection: &Connection, event: &EventRecord) -> rusqlite::Result<()> {
     if let Some(by) = &event.audit {
-        return audit::append(connection, event, by);
+        let id = audit::append(connection, event, by)?;
+        let mut insert = connection
+            .prepare_cached("INSERT INTO event(time, kind, subject, message, audit) VALUES (?1, '', '', '', ?2)")?;
+        insert.execute(params![event.time.micros(), id])?;
+        return Ok(());
     }
     let mut insert =
         connection.prepare_cached("INSERT INTO event(time, kind, subject, message) VALUES (?1, ?2, ?3, ?4)")?;
@@ -31,56 +36,56 @@ pub(crate) fn insert(connection: &Connection, event: &EventRecord) -> rusqlite::
     Ok(())
 }
 
-/// The newest of both tables, oldest first; none of a database from before there were events.
+/// The newest, oldest first; none of a database from before there were events.
 pub(crate) fn newest(connection: &Connection, most: u32) -> rusqlite::Result<Vec<EventRecord>> {
-    let audited = audit::records(connection, None, None, most)?
-        .into_iter()
-        .map(|r| EventRecord {
-            time: r.time,
-            kind: r.kind,
-            subject: r.subject,
-            message: r.message,
-            audit: Some(r.by),
-        });
-    let mut events = merged(plain(connection, most)?, audited.collect());
-    let surplus = events.len().saturating_sub(most as usize);
-    events.drain(..surplus);
-    Ok(events)
+    let mut events = select(connection, "ORDER BY e.id DESC LIMIT ?1", params![most])?;
+    events.reverse();
+    Ok(events.into_iter().map(|(_, event)| event).collect())
 }
 
-fn plain(connection: &Connection, most: u32) -> rusqlite::Result<Vec<EventRecord>> {
+/// The next behind this number, with their numbers.
+pub(crate) fn after(connection: &Connection, after: i64, most: u32) -> rusqlite::Result<Vec<(i64, EventRecord)>> {
+    select(
+        connection,
+        "WHERE e.id > ?1 ORDER BY e.id LIMIT ?2",
+        params![after, most],
+    )
+}
+
+fn select(
+    connection: &Connection,
+    which: &str,
+    parameters: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<(i64, EventRecord)>> {
     let exists = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'event'";
     if connection.query_row(exists, [], |_| Ok(())).optional()?.is_none() {
         return Ok(Vec::new());
     }
-    let mut select = connection.prepare("SELECT time, kind, subject, message FROM event ORDER BY id DESC LIMIT ?1")?;
-    let record = |row: &rusqlite::Row<'_>| {
-        Ok(EventRecord {
-            time: Timestamp::from_micros(row.get(0)?),
-            kind: row.get(1)?,
-            subject: row.get(2)?,
-            message: row.get(3)?,
-            audit: None,
-        })
+    let from = if audit::exists(connection)? {
+        "SELECT e.id, coalesce(a.time, e.time), coalesce(a.kind, e.kind), coalesce(a.subject, e.subject),
+           coalesce(a.message, e.message), a.user, a.name, a.reason, a.sha256
+         FROM event e LEFT JOIN audit a ON a.id = e.audit"
+    } else {
+        "SELECT e.id, e.time, e.kind, e.subject, e.message, NULL, NULL, NULL, NULL FROM event e"
     };
-    let mut events: Vec<_> = select.query_map([most], record)?.collect::<rusqlite::Result<_>>()?;
-    events.reverse();
-    Ok(events)
-}
-
-/// Both by their times, each in its own order: a clock that was set back does not shuffle them.
-fn merged(events: Vec<EventRecord>, audited: Vec<EventRecord>) -> Vec<EventRecord> {
-    let mut all = Vec::with_capacity(events.len() + audited.len());
-    let (mut events, mut audited) = (events.into_iter().peekable(), audited.into_iter().peekable());
-    loop {
-        let next = match (events.peek(), audited.peek()) {
-            (Some(event), Some(audit)) if event.time < audit.time => events.next(),
-            (_, Some(_)) => audited.next(),
-            _ => events.next(),
+    let mut select = connection.prepare_cached(&format!("{from} {which}"))?;
+    let record = |row: &rusqlite::Row<'_>| {
+        let by = |user| {
+            Ok::<_, rusqlite::Error>(Attribution {
+                user,
+                name: row.get(6)?,
+                reason: row.get(7)?,
+                sha256: row.get(8)?,
+            })
         };
-        match next {
-            Some(event) => all.push(event),
-            None => return all,
-        }
-    }
+        let event = EventRecord {
+            time: Timestamp::from_micros(row.get(1)?),
+            kind: row.get(2)?,
+            subject: row.get(3)?,
+            message: row.get(4)?,
+            audit: row.get::<_, Option<String>>(5)?.map(by).transpose()?,
+        };
+        Ok((row.get(0)?, event))
+    };
+    select.query_map(parameters, record)?.collect()
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// A recorder does not wait long: whoever is late is told so, and tries again.
+pub const RECORDER_PATIENCE: Duration = Duration::from_secs(2);
 /// Before it, a WAL reset beside a second connection could damage the file.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
@@ -30,17 +32,12 @@ impl Lock {
         let mut file = private(OpenOptions::new().read(true).write(true).create(true).truncate(false))
             .open(&path)
             .map_err(at)?;
-        match file.try_lock() {
+        match lock_patiently(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let pid = file
-                    .read_to_string(&mut text)
-                    .ok()
-                    .and_then(|_| text.trim().parse().ok());
                 return Err(StoreError::Locked {
                     path: database.to_owned(),
-                    pid,
+                    pid: pid(&mut file),
                 });
             }
             Err(TryLockError::Error(source)) => return Err(at(source)),
@@ -59,8 +56,40 @@ impl Lock {
 
 /// Does some process record into this database?
 pub fn is_recording(database: &Path) -> bool {
-    let database = resolved(database);
-    File::open(lock_path(&database)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    recorder(database).is_some()
+}
+
+/// Who records into a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorder {
+    /// The process, where its number could be read.
+    pub pid: Option<u32>,
+}
+
+/// Who records into this database now; none: nobody.
+pub fn recorder(database: &Path) -> Option<Recorder> {
+    let mut file = File::open(lock_path(&resolved(database))).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(Recorder { pid: pid(&mut file) }),
+        _ => None,
+    }
+}
+
+fn pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+/// Whoever asks for the recorder holds the lock for a moment.
+fn lock_patiently(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..20 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            other => return other,
+        }
+    }
+    file.try_lock()
 }
 
 /// The file's one name, so that two ways to it meet in the same lock.
@@ -89,14 +118,16 @@ fn lock_path(database: &Path) -> PathBuf {
     beside(database, ".lock")
 }
 
+/// A file that its owner alone may read.
 #[cfg(unix)]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;
     options.mode(0o600)
 }
 
+/// A file that its owner alone may read.
 #[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
@@ -117,12 +148,7 @@ pub fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     }
     make_private(path)?;
     let at = |error| StoreError::of(path, error);
-    let mut connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )
-    .map_err(at)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(at)?;
+    let mut connection = connect(path)?;
     let found = match check(&connection, path)? {
         Found::Empty => 0,
         Found::Version(version) => version,
@@ -135,6 +161,22 @@ pub fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
         schema::migrate(&transaction, found).map_err(at)?;
         transaction.commit().map_err(at)?;
     }
+    Ok(connection)
+}
+
+/// Opens a database once more that this process has open for writing. The file itself is not touched but by SQLite: closing
+/// any other handle of it would drop the locks of the connections that are there.
+pub fn open_again(path: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(path)?;
+    configure(&connection, false).map_err(|error| StoreError::of(path, error))?;
+    Ok(connection)
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let at = |error| StoreError::of(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(at)?;
+    connection.busy_timeout(RECORDER_PATIENCE).map_err(at)?;
     Ok(connection)
 }
 

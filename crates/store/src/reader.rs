@@ -11,13 +11,11 @@ use crate::grid::{FAR, Grid};
 use crate::retention::{self, Kept};
 use crate::row;
 use crate::tiers;
-use domain::{Reading, Status, TagName, Timestamp, Unit};
+use domain::{Reading, Timestamp};
 use rusqlite::{Connection, params};
 use std::cell::{Ref, RefCell};
-use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// A connection that only reads.
 pub struct Reader {
@@ -25,27 +23,6 @@ pub struct Reader {
     connection: Connection,
     plant: PlantIdentity,
     catalogue: RefCell<Catalogue>,
-}
-
-/// A reading with everything that another database has to know of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExportRow {
-    /// Order of arrival.
-    pub seq: i64,
-    /// When it was measured.
-    pub time: Timestamp,
-    /// Whose value it is.
-    pub tag: TagName,
-    /// In which unit.
-    pub unit: Unit,
-    /// The number; `None` where nothing was measured.
-    pub value: Option<f64>,
-    /// How good it is.
-    pub status: Status,
-    /// The source's id, the target for predictions, or `import`.
-    pub source: Arc<str>,
-    /// SHA-256 of the model, for predictions.
-    pub model: Option<Arc<str>>,
 }
 
 /// How much a database holds; the program's own tags (`sys.…`) are not counted.
@@ -200,39 +177,6 @@ impl Reader {
         }
     }
 
-    /// The readings of the next `limit` frames after `after_seq`, ordered by seq, without `sys.…`. Empty only at the end.
-    /// The next page begins after the highest seq of this one.
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub fn export_page(&self, after_seq: i64, limit: usize) -> Result<Vec<ExportRow>, StoreError> {
-        self.page(after_seq, limit, false)
-    }
-
-    /// As [`Reader::export_page`], with the program's own tags.
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub fn export_page_with_system(&self, after_seq: i64, limit: usize) -> Result<Vec<ExportRow>, StoreError> {
-        self.page(after_seq, limit, true)
-    }
-
-    fn page(&self, after_seq: i64, limit: usize, with_system: bool) -> Result<Vec<ExportRow>, StoreError> {
-        self.refresh()?;
-        let catalogue = self.catalogue();
-        let units: HashMap<i64, Unit> = catalogue.tags.iter().map(|(id, tag)| (*id, tag.unit)).collect();
-        let mut after = after_seq;
-        loop {
-            let (rows, last) =
-                self.snapshot(|connection| page(connection, &catalogue, &units, after, limit, with_system))?;
-            match last {
-                // frames of the program's own tags alone: the page must not look like the end
-                Some(last) if rows.is_empty() => after = last,
-                _ => return Ok(rows),
-            }
-        }
-    }
-
     /// What happened to the system: the newest so many, oldest first.
     ///
     /// # Errors
@@ -246,7 +190,7 @@ impl Reader {
     /// # Errors
     /// What the disk says.
     pub fn audit(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Vec<AuditRecord>, StoreError> {
-        self.snapshot(|connection| audit::records(connection, from, to, u32::MAX))
+        self.snapshot(|connection| audit::records(connection, from, to))
     }
 
     /// Where the audit trail ends: what to write down elsewhere. None for a database from before there was one.
@@ -329,12 +273,12 @@ impl Reader {
         }
     }
 
-    fn catalogue(&self) -> Ref<'_, Catalogue> {
+    pub(crate) fn catalogue(&self) -> Ref<'_, Catalogue> {
         self.catalogue.borrow()
     }
 
     /// A recorder may have added tags since.
-    fn refresh(&self) -> Result<(), StoreError> {
+    pub(crate) fn refresh(&self) -> Result<(), StoreError> {
         let at = |error| StoreError::of(&self.path, error);
         let version: i64 = self
             .connection
@@ -360,7 +304,7 @@ impl Reader {
     }
 
     /// Runs queries on one state of the database, and lets it go at once: a long reader would make the log grow.
-    fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    pub(crate) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let run = || {
             let transaction = self.connection.unchecked_transaction()?;
             let result = read(&transaction)?;
@@ -467,70 +411,6 @@ fn outermost(connection: &Connection, fields: &Fields, end: End) -> rusqlite::Re
         }
     }
     Ok(found)
-}
-
-/// The rows of the next frames, and the last seq that was looked at.
-fn page(
-    connection: &Connection,
-    catalogue: &Catalogue,
-    units: &HashMap<i64, Unit>,
-    after: i64,
-    limit: usize,
-    with_system: bool,
-) -> rusqlite::Result<(Vec<ExportRow>, Option<i64>)> {
-    let mut models = connection.prepare_cached("SELECT id, sha256 FROM model")?;
-    let models: HashMap<i64, Arc<str>> = models
-        .query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?.into())))?
-        .collect::<rusqlite::Result<_>>()?;
-    let limit = limit.max(1);
-    let mut seqs = Vec::new();
-    for part in &catalogue.parts {
-        let sql = format!("SELECT seq FROM frame_{} WHERE seq > ?1 ORDER BY seq LIMIT ?2", part.id);
-        let mut select = connection.prepare_cached(&sql)?;
-        let found = select.query_map(params![after, limit as i64], |row| row.get::<_, i64>(0))?;
-        for seq in found {
-            seqs.push(seq?);
-        }
-    }
-    seqs.sort_unstable();
-    seqs.dedup();
-    let Some(&last) = seqs.get(limit - 1).or(seqs.last()) else {
-        return Ok((Vec::new(), None));
-    };
-    let mut out = Vec::new();
-    for part in &catalogue.parts {
-        let model = if part.is_predicted { "model" } else { "NULL" };
-        let (id, columns) = (part.id, part.column_list());
-        let sql = format!(
-            "SELECT seq, time, {model}, quality, {columns} FROM frame_{id} WHERE seq > ?1 AND seq <= ?2 ORDER BY seq"
-        );
-        let mut select = connection.prepare_cached(&sql)?;
-        let mut rows = select.query(params![after, last])?;
-        while let Some(row) = rows.next()? {
-            let (seq, time) = (row.get(0)?, Timestamp::from_micros(row.get(1)?));
-            let model = row.get::<_, Option<i64>>(2)?.and_then(|id| models.get(&id));
-            let quality = row.get_ref(3)?.as_blob_or_null()?;
-            for field in part.fields.iter().filter(|f| with_system || !f.name.is_system()) {
-                let value = row.get(4 + field.place)?;
-                let Some((status, &unit)) = row::status(quality, field.place, value).zip(units.get(&field.tag)) else {
-                    continue;
-                };
-                let (tag, source, model) = (field.name.clone(), part.source.clone(), model.cloned());
-                out.push(ExportRow {
-                    seq,
-                    time,
-                    tag,
-                    unit,
-                    value,
-                    status,
-                    source,
-                    model,
-                });
-            }
-        }
-    }
-    out.sort_by_key(|row| row.seq);
-    Ok((out, Some(last)))
 }
 
 fn count(connection: &Connection, part: &Part) -> rusqlite::Result<u64> {

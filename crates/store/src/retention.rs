@@ -6,6 +6,7 @@
 
 use crate::catalogue::Part;
 use crate::error::StoreError;
+use crate::recovery;
 use crate::tiers::{self, LEVELS_SECS};
 use crate::writer::Writer;
 use domain::Timestamp;
@@ -104,6 +105,12 @@ impl Writer {
     /// # Errors
     /// As [`Writer::commit`]; nothing is removed then.
     pub fn remove_old(&mut self, keep: &KeepFrom) -> Result<Removed, StoreError> {
+        self.mend()?;
+        let result = self.try_remove_old(keep);
+        result.inspect_err(|error| self.is_doubtful |= recovery::is_doubted(error))
+    }
+
+    fn try_remove_old(&mut self, keep: &KeepFrom) -> Result<Removed, StoreError> {
         let path = self.path().to_owned();
         let at = |error| StoreError::of(&path, error);
         let mut kept = self.described.tables.kept;

@@ -7,6 +7,7 @@ use crate::error::StoreError;
 use crate::event::{self, EventRecord};
 use crate::file::{self, Lock};
 use crate::merge::{self, Stream};
+use crate::recovery;
 use crate::retention::{self, Kept};
 use crate::row::{self, ABSENT, Draft};
 use crate::tiers::{Added, Tiers};
@@ -43,8 +44,10 @@ pub struct Committed {
 
 /// The right and the means to record. There is one at a time for a database.
 pub struct Writer {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     pub(crate) connection: Connection,
+    /// The disk refused: what the connection knows of the file is not believed any more.
+    pub(crate) is_doubtful: bool,
     pub(crate) described: Described,
     pub(crate) tiers: Tiers,
     // let go last
@@ -106,6 +109,7 @@ impl Writer {
         Ok(Self {
             path,
             connection,
+            is_doubtful: false,
             described,
             tiers,
             _lock: lock,
@@ -118,8 +122,10 @@ impl Writer {
     /// # Errors
     /// As [`Writer::open`]; the old description stays in force then.
     pub fn redescribe(&mut self, description: &Description) -> Result<(), StoreError> {
+        self.mend()?;
         // parts are only ever added behind the others, so that the reductions' places stay
-        self.described = Described::merge(&mut self.connection, &self.path, description)?;
+        let described = Described::merge(&mut self.connection, &self.path, description);
+        self.described = described.inspect_err(|error| self.is_doubtful |= recovery::is_doubted(error))?;
         Ok(())
     }
 
@@ -128,6 +134,12 @@ impl Writer {
     /// # Errors
     /// As [`Writer::commit`].
     pub fn record(&mut self, events: &[EventRecord]) -> Result<(), StoreError> {
+        self.mend()?;
+        let result = self.try_record(events);
+        result.inspect_err(|error| self.is_doubtful |= recovery::is_doubted(error))
+    }
+
+    fn try_record(&mut self, events: &[EventRecord]) -> Result<(), StoreError> {
         let at = |error| StoreError::of(&self.path, error);
         let transaction = self
             .connection
@@ -153,10 +165,14 @@ impl Writer {
     /// Those with [`StoreError::is_transient`] may pass: the same batch can be given again. After any error nothing of
     /// the batch is stored.
     pub fn commit(&mut self, batch: &[Incoming<'_>]) -> Result<Committed, StoreError> {
+        self.mend()?;
         let result = self.try_commit(batch);
         match &result {
             Ok(committed) => self.described.last_seq = committed.last_seq,
-            Err(_) => self.tiers.rolled_back(),
+            Err(error) => {
+                self.is_doubtful |= recovery::is_doubted(error);
+                self.tiers.rolled_back();
+            }
         }
         result
     }
@@ -229,6 +245,7 @@ impl Writer {
     /// What the disk says.
     pub fn close(mut self) -> Result<(), StoreError> {
         let path = self.path.clone();
+        self.mend()?;
         self.finish().map_err(|error| StoreError::of(&path, error))?;
         self.connection
             .close()

@@ -86,7 +86,7 @@ fn the_first_record_that_was_changed_is_named() {
         ("UPDATE audit SET name = 7 WHERE id = 1", 1),
         ("DELETE FROM audit WHERE id = 2", 2),
         ("UPDATE audit SET message = kind, kind = message WHERE id = 4", 4),
-        ("UPDATE plant SET value = 'another' WHERE key = 'database'", 1),
+        ("UPDATE plant SET value = 'another' WHERE key = 'store_id'", 1),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = recorded(folder.path(), 5);

@@ -438,7 +438,7 @@ fn as_version_1(connection: &Connection) {
         .unwrap();
     connection.execute_batch(&tiers.join(";")).unwrap();
     connection
-        .execute_batch("DROP TABLE event; DROP TABLE audit; DELETE FROM plant WHERE key = 'database'; DROP TABLE kept; CREATE TABLE bucket(part); PRAGMA user_version = 1;")
+        .execute_batch("DROP TABLE event; DROP TABLE audit; DELETE FROM plant WHERE key = 'store_id'; DROP TABLE kept; CREATE TABLE bucket(part); PRAGMA user_version = 1;")
         .unwrap();
 }
 

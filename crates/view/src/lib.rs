@@ -7,7 +7,7 @@ use domain::{Reason, Tag, TagId, Timestamp, quality::Status};
 use serde::{Deserialize, Serialize};
 
 /// Version of the messages. Both ends must have the same: program and interface are built together.
-pub const PROTOCOL: u8 = 2;
+pub const PROTOCOL: u8 = 3;
 
 /// Longest frame in bytes.
 pub const MAX_FRAME: usize = 4 << 20;
@@ -143,6 +143,15 @@ pub enum Recording {
     On,
     /// The database refuses; readings wait in memory.
     Failing(String),
+    /// Every reading is committed, but the disk is nearly full or the log grows: what it is.
+    Endangered(String),
+    /// Another program records; this one only shows.
+    Elsewhere {
+        /// Its process, where that is known.
+        pid: Option<u32>,
+    },
+    /// This program only shows, and the one that recorded is gone.
+    Nobody,
 }
 
 /// The newest reading of a tag.

@@ -96,6 +96,22 @@ fn recording(app: &App, ui: &mut Ui) {
             Recording::Failing(message) => {
                 marked(ui, Mark::Cross, colors.bad, app.t("recording-fails")).on_hover_text(message);
             }
+            Recording::Endangered(message) => {
+                marked(ui, Mark::Cross, colors.bad, app.t("recording-endangered")).on_hover_text(message);
+            }
+            Recording::Elsewhere { pid } => {
+                let text = match pid {
+                    Some(pid) => app.texts.with("recording-elsewhere", &[("pid", pid.to_string().into())]),
+                    None => app.t("recording-elsewhere-unknown"),
+                };
+                let label = ui.label(text);
+                if let Some(plant) = &app.plant {
+                    label.on_hover_text(&plant.database);
+                }
+            }
+            Recording::Nobody => {
+                marked(ui, Mark::Cross, colors.bad, app.t("recording-nobody"));
+            }
         },
         (None, _) => {}
     }

@@ -119,6 +119,18 @@ pub struct PostgresExport {
     pub password: Option<String>,
     /// Export while `noxctl run` runs.
     pub enabled: bool,
+    /// Export the program's own tags (`sys.…`) too.
+    pub with_system: bool,
+    /// Where it stands in the file.
+    pub place: Place,
+}
+
+impl PostgresExport {
+    /// Does it ask for the same, wherever it stands?
+    pub fn is_like(&self, other: &Self) -> bool {
+        let of = |e: &Self| (e.url.clone(), e.password.clone(), e.enabled, e.with_system);
+        of(self) == of(other)
+    }
 }
 
 /// Who changed a plant file, and why.

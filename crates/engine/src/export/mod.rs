@@ -2,6 +2,5 @@
 
 pub mod csv;
 pub mod postgres;
-mod tls;
 
 pub use crate::secrets::lookup as secret;

@@ -52,6 +52,20 @@ pub enum ExportCommand {
         after_help = "Example: noxctl export postgres --db gt1.sqlite --url postgresql://nox@db.plant:5432/plant --password env:NOX_PG_PASSWORD"
     )]
     Postgres(ExportPostgresArgs),
+    /// Readings that PostgreSQL refused and that were set aside; `export postgres` tries them again.
+    #[command(after_help = "Example: noxctl export refused --db gt1.sqlite --json")]
+    Refused(ExportRefusedArgs),
+}
+
+/// `export refused`.
+#[derive(Args)]
+pub struct ExportRefusedArgs {
+    /// The database.
+    #[arg(long, value_name = "FILE")]
+    pub db: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `export csv`.
@@ -81,15 +95,24 @@ pub struct ExportCsvArgs {
 #[derive(Args)]
 pub struct ExportPostgresArgs {
     /// The database.
-    #[arg(long, value_name = "FILE")]
-    pub db: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "print_schema")]
+    pub db: Option<PathBuf>,
     /// `postgresql://user@host:port/database`.
-    #[arg(long)]
-    pub url: String,
+    #[arg(long, required_unless_present = "print_schema")]
+    pub url: Option<String>,
     /// Where the password is kept: `keyring:NAME`, `env:NAME` or `file:PATH`.
     #[arg(long, value_name = "REFERENCE")]
     pub password: Option<String>,
-    /// Print JSON.
+    /// The program's own tags (sys.…) too.
     #[arg(long)]
+    pub sys: bool,
+    /// Print the SQL that makes the tables, for an administrator, and do nothing else.
+    #[arg(long)]
+    pub print_schema: bool,
+    /// With --print-schema: a hypertable of TimescaleDB instead of partitions.
+    #[arg(long, requires = "print_schema")]
+    pub timescale: bool,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "print_schema")]
     pub json: bool,
 }

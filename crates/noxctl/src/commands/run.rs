@@ -7,7 +7,7 @@ use crate::{
     signals::Signals,
 };
 use engine::{
-    Engine, Event, LoadedPlant, Options, Summary, ViewPort,
+    Event, LoadedPlant, Options, Session, Summary, ViewPort,
     demo::{Demo, DemoOptions},
 };
 use serde_json::{Value, json};
@@ -31,14 +31,17 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
     let signals = Signals::catch()?;
     let plant = LoadedPlant::read(&args.config)?;
     let database = plant.database();
-    keep_log(&database);
+    if store::recorder(&database).is_none() {
+        keep_log(&database);
+    }
     let printer = printer(args.events)?;
-    let engine = Engine::start(Options {
+    let engine = Session::start(Options {
         plant,
         database,
         is_demo: false,
         listener: printer.as_ref().map(EventPrinter::listener),
     })?;
+    say_who_records(&engine);
     watch(&signals, &engine, args.seconds);
     let has_failed = engine.has_failed();
     let summary = engine.stop();
@@ -74,6 +77,7 @@ pub fn demo(args: DemoArgs) -> Result<ExitCode> {
         seed: args.seed,
         listener: printer.as_ref().map(EventPrinter::listener),
     })?;
+    say_who_records(&demo.engine);
     watch(&signals, &demo.engine, args.seconds);
     let has_failed = demo.engine.has_failed();
     let summary = demo.stop();
@@ -102,7 +106,18 @@ fn open_desktop(args: &DemoArgs) -> Result<Option<ExitCode>> {
     }))
 }
 
-fn watch(signals: &Signals, engine: &Engine, seconds: Option<f64>) {
+/// Nothing where this program records itself.
+fn say_who_records(session: &Session) {
+    if let Session::Viewing(_) = session {
+        let pid = session.recorder().and_then(|by| by.pid);
+        let by = pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+        output::note(&format!(
+            "another program{by} records into this database: this one only shows what is stored, records nothing and talks to no device"
+        ));
+    }
+}
+
+fn watch(signals: &Signals, engine: &Session, seconds: Option<f64>) {
     let (view, mut tick) = (engine.view(), 0);
     let is_watched = std::io::stderr().is_terminal();
     signals.wait(
@@ -185,10 +200,10 @@ impl EventPrinter {
     fn listener(&self) -> Arc<dyn Fn(Event) + Send + Sync> {
         let (events, left_out) = (self.events.clone(), self.left_out.clone());
         Arc::new(move |event| {
-            if let Some(event) = event_json(&event)
-                && let Err(TrySendError::Full(_)) = events.try_send(event)
-            {
-                left_out.fetch_add(1, Ordering::Relaxed);
+            for event in event_json(&event) {
+                if let Err(TrySendError::Full(_)) = events.try_send(event) {
+                    left_out.fetch_add(1, Ordering::Relaxed);
+                }
             }
         })
     }
@@ -204,13 +219,20 @@ fn printer(format: Option<EventFormat>) -> Result<Option<EventPrinter>> {
     format.map(|EventFormat::Json| EventPrinter::start()).transpose()
 }
 
-/// None for what happens at every faulty poll: it is counted, and in the log.
-fn event_json(event: &Event) -> Option<Value> {
-    Some(match event {
+/// Nothing for what happens at every faulty poll: it is counted, and in the log.
+fn event_json(event: &Event) -> Vec<Value> {
+    vec![match event {
         Event::Ready { .. } => json!({"event": "ready"}),
         Event::ModelInForce { target, message, by } => {
             json!({"event": "model", "target": target, "sha256": by.sha256, "message": message})
         }
+        Event::Attached { recorder } => {
+            json!({"event": "ready", "viewer": true, "pid": recorder.and_then(|by| by.pid)})
+        }
+        Event::Viewing { recorder } => json!({
+            "event": "recording", "state": if recorder.is_some() { "elsewhere" } else { "nobody" },
+            "pid": recorder.and_then(|by| by.pid),
+        }),
         Event::Source { id, state } => json!({"event": "source", "id": id, "state": state.as_str()}),
         Event::Committed { seq, time } => json!({"event": "committed", "seq": seq, "t": time.to_string()}),
         Event::Alarm {
@@ -220,19 +242,44 @@ fn event_json(event: &Event) -> Option<Value> {
             high,
             time,
         } => json!({
-            "event": "alarm", "tag": tag.as_str(), "state": if *is_active { "active" } else { "cleared" },
+            "event": "alarm", "kind": "limit", "tag": tag.as_str(), "state": if *is_active { "active" } else { "cleared" },
             "mean": mean, "high": high, "t": time.to_string(),
         }),
-        Event::RecordingFailed { message } => json!({"event": "recording", "state": "failing", "message": message}),
-        Event::RecordingResumed => json!({"event": "recording", "state": "on"}),
+        Event::RecordingFailed { message } => {
+            return vec![
+                json!({"event": "recording", "state": "failing", "message": message}),
+                alarm("recording", Some(&format!("recording failing: {message}"))),
+            ];
+        }
+        Event::RecordingResumed => {
+            return vec![json!({"event": "recording", "state": "on"}), alarm("recording", None)];
+        }
+        Event::Trouble { trouble, message } => alarm(trouble.as_str(), message.as_deref()),
+        Event::ReadingsLost {
+            source,
+            readings,
+            from,
+            to,
+        } => json!({
+            "event": "gap", "source": source, "readings": readings, "from": from.to_string(), "to": to.to_string(),
+        }),
         Event::ClockStepped { by_secs } => json!({"event": "clock-step", "by_s": by_secs}),
         Event::Configured { changes, .. } => json!({"event": "configuration", "state": "in-force", "message": changes}),
         Event::ConfigurationRefused { message, .. } => {
             json!({"event": "configuration", "state": "refused", "message": message})
         }
+        Event::Export { state, message } => json!({"event": "export", "state": state.as_str(), "message": message}),
         Event::Stopped => json!({"event": "stopped"}),
-        Event::SourceFailed { .. } | Event::Contradicting { .. } | Event::PredictionsSkipped { .. } => return None,
-    })
+        Event::SourceFailed { .. } | Event::Contradicting { .. } | Event::PredictionsSkipped { .. } => {
+            return Vec::new();
+        }
+    }]
+}
+
+/// An alarm of the program itself; without a message it is over.
+fn alarm(kind: &str, message: Option<&str>) -> Value {
+    let state = if message.is_some() { "active" } else { "cleared" };
+    json!({"event": "alarm", "kind": kind, "state": state, "message": message, "t": engine::now().to_string()})
 }
 
 fn finish(summary: Result<Summary, store::StoreError>, has_failed: bool, as_json: bool) -> Result<ExitCode> {
@@ -274,6 +321,14 @@ fn finish(summary: Result<Summary, store::StoreError>, has_failed: bool, as_json
 }
 
 fn summary_json(summary: &Summary) -> Value {
+    let mut object = counts_json(summary);
+    if summary.is_viewer {
+        object["viewer"] = true.into();
+    }
+    object
+}
+
+fn counts_json(summary: &Summary) -> Value {
     let sources = summary.sources.iter().map(
         |s| json!({"id": s.id, "kind": s.kind, "state": s.state.as_str(), "readings": s.readings, "errors": s.errors}),
     );

@@ -1,7 +1,7 @@
 //! `import` and `export`.
 
 use crate::{
-    cli::{ExportCsvArgs, ExportPostgresArgs, ImportArgs},
+    cli::{ExportCsvArgs, ExportPostgresArgs, ExportRefusedArgs, ImportArgs},
     failure::{Failure, Result},
     output::{self, Progress},
 };
@@ -9,7 +9,7 @@ use engine::{
     LoadedPlant,
     export::{
         csv::{Selection, long, wide},
-        postgres::{PostgresError, Target},
+        postgres::{PostgresError, RefusedFile, Target},
     },
     import::ImportError,
 };
@@ -72,30 +72,67 @@ pub fn export_csv(args: &ExportCsvArgs) -> Result<ExitCode> {
 }
 
 pub fn export_postgres(args: &ExportPostgresArgs) -> Result<ExitCode> {
-    let reader = Reader::open(&args.db)?;
+    if args.print_schema {
+        output::line(&engine::export::postgres::script(args.timescale))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (Some(db), Some(url)) = (&args.db, &args.url) else {
+        return Err(Failure::input("--db and --url are needed"));
+    };
     let password = args
         .password
         .as_ref()
         .map(|r| engine::export::secret(r, Path::new(".")))
         .transpose();
-    let target = Target::new(&args.url, password.map_err(Failure::input)?.as_deref()).map_err(Failure::input)?;
-    if engine::secrets::is_in_url(&args.url) {
+    let target = Target::new(url, password.map_err(Failure::input)?.as_deref()).map_err(Failure::input)?;
+    if engine::secrets::is_in_url(url) {
         output::note("warning: --url contains a password, which everybody on this machine can read; use --password");
     }
     let progress = Progress::new("readings sent");
-    let exported = engine::export::postgres::export(&reader, &target, |done| progress.done(done.readings));
+    let exported = engine::export::postgres::export(db, &target, args.sys, |done| progress.done(done.readings));
     let exported = exported.map_err(|e| match e {
         PostgresError::Store(e) => e.into(),
         e => Failure::work(e),
     })?;
     if args.json {
-        output::json(&json!({"readings": exported.readings, "inserted": exported.inserted}))?;
+        output::json(
+            &json!({"readings": exported.readings, "inserted": exported.inserted, "refused": exported.refused}),
+        )?;
     } else {
         output::note(&format!(
             "{} readings sent, {} were new",
             exported.readings, exported.inserted
         ));
     }
+    if exported.refused > 0 {
+        output::note(&format!(
+            "{} readings are refused by PostgreSQL; `noxctl export refused --db {}` lists them",
+            exported.refused,
+            db.display()
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn export_refused(args: &ExportRefusedArgs) -> Result<ExitCode> {
+    Reader::open(&args.db)?;
+    let file = RefusedFile::of(&args.db);
+    let refused = file
+        .read()
+        .map_err(|e| Failure::work(format!("cannot read {}: {e}", file.path().display())))?;
+    if args.json {
+        output::json(&json!({"refused": refused}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut lines = String::new();
+    for row in &refused {
+        let value = row.v.as_deref().unwrap_or("no value");
+        lines += &format!(
+            "{}  {}  {value}  seq {}  {}  {} {}\n",
+            row.t, row.tag, row.seq, row.server, row.code, row.message
+        );
+    }
+    output::line(&lines)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,6 +3,8 @@
 
 mod keyring;
 pub use keyring::Keyring;
+#[cfg(unix)]
+pub mod postgres;
 
 use serde_json::Value;
 use std::{

@@ -14,13 +14,20 @@ mod common;
 mod r7_unplug;
 
 mod c_requests;
+mod faults;
 mod http_kills;
+mod long_reader;
 mod p3_latency;
+mod r1_kills;
+mod r2_power_loss;
+mod r3_disk_errors;
 mod r4a_broker;
+mod r4b_postgres;
 mod r5_late_answers;
 mod r6_dead_unit;
 mod r8a_clock;
 mod r8b_tiers;
+mod server;
 
 /// `quick` in the suite, `full` when the trial is made for the record.
 fn scaled<T>(quick: T, full: T) -> T {

@@ -11,7 +11,7 @@ use std::{
 const DST_ENDS: i64 = 1_792_890_000;
 
 /// libfaketime, wherever this machine's Debian keeps it.
-fn faketime() -> String {
+pub fn faketime() -> String {
     let folder = format!("/usr/lib/{}-linux-gnu/faketime", std::env::consts::ARCH);
     let library = format!("{folder}/libfaketimeMT.so.1");
     assert!(

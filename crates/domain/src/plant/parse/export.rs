@@ -17,6 +17,8 @@ pub(super) fn postgres(root: &Table<'_>) -> Result<Option<PostgresExport>> {
         url,
         password: secret(&table, "password")?,
         enabled: table.bool_or("enabled", true)?,
+        with_system: table.bool_or("sys", false)?,
+        place: table.problem("").into(),
     };
     table.refuse_unknown_keys()?;
     export.refuse_unknown_keys()?;

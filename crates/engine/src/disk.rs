@@ -117,7 +117,7 @@ fn keep(reserve: &Reserve, shared: &Shared) {
             Trouble::Disk,
             Some(format!(
                 "less than {} MiB are free on the disk of the database: no reserve is kept; make room",
-                2 * RESERVE_BYTES >> 20
+                (2 * RESERVE_BYTES) >> 20
             )),
         ),
         Err(error) => tracing::warn!("no reserve is kept: {error}"),

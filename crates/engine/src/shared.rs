@@ -66,7 +66,7 @@ pub struct Export {
     /// Frames that are not in PostgreSQL.
     pub waiting: u64,
     /// When nothing waited last.
-    pub last_complete: Option<std::time::Instant>,
+    pub last_complete: Option<Instant>,
     /// Readings refused by PostgreSQL and set aside in this run.
     pub refused: u64,
 }

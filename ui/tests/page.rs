@@ -12,7 +12,7 @@ use egui_kittest::{
 };
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 use ui::{App, Settings, Theme};
-use view::{Link, Plant, Request, Update, WindowRequest};
+use view::{Link, Plant, Recording, Request, Update, WindowRequest};
 
 const NOW: f64 = 1_772_323_200.0;
 
@@ -24,6 +24,7 @@ struct Peer {
     asked: Vec<Request>,
     /// The next window is refused.
     refuses: bool,
+    recording: Recording,
 }
 
 /// A link that answers at once.
@@ -37,11 +38,15 @@ impl Link for Wire {
         let mut peer = self.peer.borrow_mut();
         peer.asked.push(request.clone());
         let is_refused = matches!(request, Request::Window(_)) && std::mem::take(&mut peer.refuses);
-        self.answers.push_back(if is_refused {
+        let mut answer = if is_refused {
             Update::Refused("the database is busy".into())
         } else {
             common::answer(&peer.plant, peer.state, peer.now, request)
-        });
+        };
+        if let Update::Live(live) = &mut answer {
+            live.recording = peer.recording.clone();
+        }
+        self.answers.push_back(answer);
     }
 
     fn try_recv(&mut self) -> Option<Update> {
@@ -62,6 +67,7 @@ impl Page {
             now: NOW,
             asked: Vec::new(),
             refuses: false,
+            recording: Recording::On,
         }));
         let wire = Wire {
             peer: peer.clone(),
@@ -169,6 +175,25 @@ fn states_are_told_in_words() {
     }
     assert!(page.has("NOX_PRED: mean 76.31 above 75 mg/m³ since"));
     assert!(!page.has("DEMO"));
+}
+
+#[test]
+fn whether_readings_reach_the_disk_is_told_in_words() {
+    let mut page = Page::open(State::Well, false, Language::En);
+    for (recording, words) in [
+        (Recording::Failing("no room".into()), "NOT recording"),
+        (Recording::Endangered("no reserve".into()), "the disk needs attention"),
+        (
+            Recording::Elsewhere { pid: Some(4711) },
+            "viewing only · process 4711 records",
+        ),
+        (Recording::Elsewhere { pid: None }, "another program records"),
+        (Recording::Nobody, "NOBODY records"),
+    ] {
+        page.peer.borrow_mut().recording = recording;
+        page.pass(1.0);
+        assert!(page.has(words), "{words}");
+    }
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub enum Trouble {
     Disk,
     /// The write-ahead log grows.
     Log,
+    /// The disk neither takes a transaction nor refuses it.
+    Silence,
 }
 
 impl Trouble {
@@ -35,8 +37,20 @@ impl Trouble {
         match self {
             Self::Disk => "disk",
             Self::Log => "wal",
+            Self::Silence => "disk-silent",
         }
     }
+}
+
+/// A transaction takes milliseconds; a disk that is asked for longer than this is an alarm.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Tells of a transaction that does not end. Called once a second from outside the writer, which is what hangs.
+pub fn watch_silence(shared: &Shared) {
+    let since = shared.lock().writing_since;
+    let silent = since.map(|at| at.elapsed()).filter(|&span| span > PATIENCE);
+    let message = silent.map(|_| "the disk does not answer; what comes waits, in memory at first".to_owned());
+    shared.trouble(Trouble::Silence, message);
 }
 
 /// Watches the write-ahead log from the writer's thread.
@@ -117,7 +131,7 @@ fn keep(reserve: &Reserve, shared: &Shared) {
             Trouble::Disk,
             Some(format!(
                 "less than {} MiB are free on the disk of the database: no reserve is kept; make room",
-                2 * RESERVE_BYTES >> 20
+                (2 * RESERVE_BYTES) >> 20
             )),
         ),
         Err(error) => tracing::warn!("no reserve is kept: {error}"),

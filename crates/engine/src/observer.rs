@@ -1,6 +1,6 @@
 //! The program watches itself: `sys.…` tags, stored like any other, and the system's clock.
 
-use crate::{event::Event, inference::Orders, roster::Roster, shared::Shared, writer::Message};
+use crate::{disk, event::Event, inference::Orders, roster::Roster, shared::Shared, writer::Message};
 use domain::{Frame, Sample, Status, TagId, Timestamp, unit::Unit};
 use drivers::Stop;
 use std::{
@@ -109,6 +109,7 @@ impl Observer {
                     let _ = self.writer.try_send(Message::ClockSetBack);
                 }
             }
+            disk::watch_silence(&self.shared);
             tick += 1;
             if tick % STORE_EVERY == 0 {
                 // a full channel is told by the next value of the queue's depth

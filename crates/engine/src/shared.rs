@@ -6,7 +6,7 @@ use domain::{Frame, Timestamp};
 use drivers::{Observation, SourceError};
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use store::EventRecord;
 use view::{LinkState, Newest, Recording};
@@ -44,6 +44,8 @@ pub struct State {
     pub recording: Recording,
     /// What has to be looked after although readings are recorded.
     pub troubles: Vec<(Trouble, String)>,
+    /// The writer has been waiting for the disk since then.
+    pub writing_since: Option<Instant>,
     /// Why the plant file as it is on the disk is not in force.
     pub refused: Option<String>,
     /// The continuous export to PostgreSQL.
@@ -64,7 +66,7 @@ pub struct Export {
     /// Frames that are not in PostgreSQL.
     pub waiting: u64,
     /// When nothing waited last.
-    pub last_complete: Option<std::time::Instant>,
+    pub last_complete: Option<Instant>,
     /// Readings refused by PostgreSQL and set aside in this run.
     pub refused: u64,
 }
@@ -148,6 +150,7 @@ impl Shared {
             database_bytes: 0,
             recording: Recording::On,
             troubles: Vec::new(),
+            writing_since: None,
             refused: None,
             export: Export::default(),
         };

@@ -32,7 +32,6 @@ const AT_ONCE: usize = 2000;
 const EVENTS: u32 = 500;
 
 /// A plant at work: recorded by this program, or watched while another one records it.
-#[expect(clippy::large_enum_variant, reason = "there is one of it in a program")]
 pub enum Session {
     /// This program records.
     Recording(Engine),

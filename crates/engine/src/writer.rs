@@ -221,8 +221,11 @@ impl WriterThread {
             self.show_waiting();
             return Ok(None);
         }
+        self.shared.lock().writing_since = Some(Instant::now());
         let written = if self.ring.is_empty() { Ok(()) } else { self.commit() };
-        match written.and_then(|()| self.record_events()) {
+        let written = written.and_then(|()| self.record_events());
+        self.shared.lock().writing_since = None;
+        match written {
             Ok(()) if self.ring.is_empty() => {
                 self.resumed();
                 self.watch_log();

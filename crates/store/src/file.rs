@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// A recorder does not wait long: whoever is late is told so, and tries again.
-pub const RECORDER_PATIENCE: Duration = Duration::from_secs(2);
+/// A recorder at work does not wait long for another program's lock: it goes on taking readings, and tries again.
+pub const RECORDER_PATIENCE: Duration = Duration::from_millis(500);
 /// Before it, a WAL reset beside a second connection could damage the file.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
@@ -148,7 +148,7 @@ pub fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     }
     make_private(path)?;
     let at = |error| StoreError::of(path, error);
-    let mut connection = connect(path)?;
+    let mut connection = connect(path, BUSY_TIMEOUT)?;
     let found = match check(&connection, path)? {
         Found::Empty => 0,
         Found::Version(version) => version,
@@ -167,16 +167,16 @@ pub fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
 /// Opens a database once more that this process has open for writing. The file itself is not touched but by SQLite: closing
 /// any other handle of it would drop the locks of the connections that are there.
 pub fn open_again(path: &Path) -> Result<Connection, StoreError> {
-    let connection = connect(path)?;
+    let connection = connect(path, RECORDER_PATIENCE)?;
     configure(&connection, false).map_err(|error| StoreError::of(path, error))?;
     Ok(connection)
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+fn connect(path: &Path, patience: Duration) -> Result<Connection, StoreError> {
     let at = |error| StoreError::of(path, error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(at)?;
-    connection.busy_timeout(RECORDER_PATIENCE).map_err(at)?;
+    connection.busy_timeout(patience).map_err(at)?;
     Ok(connection)
 }
 

@@ -106,6 +106,8 @@ impl Writer {
                 tiers.resume(part, newest);
             }
         }
+        let patient = connection.busy_timeout(file::RECORDER_PATIENCE);
+        patient.map_err(|error| StoreError::of(&path, error))?;
         Ok(Self {
             path,
             connection,

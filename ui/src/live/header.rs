@@ -101,7 +101,9 @@ fn recording(app: &App, ui: &mut Ui) {
             }
             Recording::Elsewhere { pid } => {
                 let text = match pid {
-                    Some(pid) => app.texts.with("recording-elsewhere", &[("pid", pid.to_string().into())]),
+                    Some(pid) => app
+                        .texts
+                        .with("recording-elsewhere", &[("pid", pid.to_string().into())]),
                     None => app.t("recording-elsewhere-unknown"),
                 };
                 let label = ui.label(text);

@@ -35,7 +35,7 @@ pub enum Command {
     /// Watch a simulated turbine through a real field protocol.
     #[command(after_help = "Example: noxctl demo --headless --seconds 60 --speed 60 --json")]
     Demo(DemoArgs),
-    /// Run a plant: acquire, store, predict.
+    /// Run a plant: acquire, store, predict. Where another program records it already: show what it stores, no more.
     #[command(after_help = "Example: noxctl run --config gt1.plant.toml")]
     Run(RunArgs),
     /// Check a plant file and try its sources once; nothing is stored.

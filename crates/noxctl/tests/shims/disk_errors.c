@@ -4,7 +4,7 @@
  * begin with $DE_SRC, but for its .lock, .log and .reserve. Call number $DE_N fails with errno $DE_ERRNO and makes the
  * file $DE_FLAG. Unless $DE_ONCE is set, every such call (those of the .reserve too) fails from then on for as long as that
  * file is there. Without $DE_N the test makes the file by itself when the disk is to refuse. Where $DE_ARM is set, counting begins
- * when there is a file of that name.
+ * when there is a file of that name. With a $DE_ERRNO of 0 calls do not fail but hang, for as long as $DE_FLAG is there.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -41,6 +41,10 @@ static int refuses(int fd) {
         return 1;
     }
     if (getenv("DE_ONCE") || access(flag, F_OK)) return 0;
+    if (!atoi(code)) {
+        while (!access(flag, F_OK)) usleep(10000);
+        return 0;
+    }
     errno = atoi(code);
     return 1;
 }

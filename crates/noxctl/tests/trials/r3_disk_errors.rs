@@ -256,6 +256,61 @@ fn r3_an_end_while_the_disk_refuses_is_quick_and_says_what_is_lost() {
     assert_whole(&outside(&db, run.committed(), "plc"), "after the end");
 }
 
+#[test]
+fn r3_a_disk_that_hangs_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = shim("disk_errors.c", folder.path());
+    let (_slave, port) = slave();
+    let (config, db) = fifty(folder.path(), port, "");
+    let flag = folder.path().join("refuses");
+    let environment = [
+        ("LD_PRELOAD", path(&library)),
+        ("DE_SRC", path(&db)),
+        ("DE_FLAG", path(&flag)),
+        ("DE_ERRNO", "0"),
+    ];
+    let run = Watched::start(&config, folder.path(), &environment);
+    run.commits(3, 30);
+    let (from, at) = (run.count(), Instant::now());
+    std::fs::write(&flag, "").unwrap();
+    let (alarm, _) = run.wait("the alarm", 20, from, is_alarm("disk-silent", "active"));
+    std::fs::remove_file(&flag).unwrap();
+    run.wait("its end", 20, from, is_alarm("disk-silent", "cleared"));
+    run.commits(3, 30);
+    let (is_well, committed) = run.terminate();
+    assert!(is_well);
+    let found = outside(&db, committed, "plc");
+    assert_whole(&found, "after the silence");
+    let (told, gap) = (alarm.duration_since(at), found["longest_gap"].as_f64().unwrap());
+    assert!(told < Duration::from_secs(5) && gap < 2.0, "{told:?}, {gap} s");
+    report(
+        "R3, a disk that hangs",
+        &format!("told after {:.1} s, nothing lost", told.as_secs_f64()),
+    );
+}
+
+#[test]
+fn r3_a_database_that_another_program_locks_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_slave, port) = slave();
+    let (config, db) = fifty(folder.path(), port, "");
+    let run = Watched::start(&config, folder.path(), &[]);
+    run.commits(3, 30);
+    let script = "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE'); time.sleep(4)";
+    let (from, at) = (run.count(), Instant::now());
+    let mut locker = Process::start(Command::new(python()).args(["-c", script, path(&db)]));
+    let (alarm, _) = run.wait("the alarm", 20, from, is_alarm("recording", "active"));
+    let told = alarm.duration_since(at);
+    assert!(locker.0.wait().unwrap().success());
+    run.wait("the recording", 20, from, is_alarm("recording", "cleared"));
+    let (is_well, committed) = run.terminate();
+    assert!(is_well);
+    let found = outside(&db, committed, "plc");
+    assert_whole(&found, "after the lock");
+    let gap = found["longest_gap"].as_f64().unwrap();
+    assert!(told < Duration::from_secs(5) && gap < 2.0, "{told:?}, {gap} s");
+}
+
 /// Fifteen minutes of the plant's readings, by a source that gives them faster than in fifteen minutes.
 #[test]
 fn r3_fifteen_minutes_of_readings_wait_in_memory() {

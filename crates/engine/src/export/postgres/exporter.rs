@@ -85,12 +85,11 @@ impl Exporter {
     }
 
     /// Ends it: what was just recorded is still sent if that is a matter of a moment.
-    pub fn stop(self, shared: &Shared) {
+    pub fn stop(self) {
         drop(self.end);
         if self.thread.join().is_err() {
             tracing::error!("the thread that exports to PostgreSQL panicked");
         }
-        shared.export_ended();
     }
 }
 

@@ -16,8 +16,9 @@ pub fn run(args: &[String]) -> Result<()> {
             cargo(&[&example, size].concat())
         }
         ["ingest", ref seconds @ ..] => ingest(seconds),
+        ["postgres", ref rest @ ..] => postgres(rest),
         ["forest", ref files @ ..] => forest(files),
-        _ => bail!("which bench? cargo xtask bench store | windows [READINGS] | ingest [SECONDS] | forest CSV …"),
+        _ => bail!("which bench? cargo xtask bench store | windows [READINGS] | ingest [SECONDS] | postgres [ROUNDS] | forest CSV …"),
     }
 }
 
@@ -31,6 +32,19 @@ fn ingest(seconds: &[&str]) -> Result<()> {
     let args: Vec<&OsStr> = [script.as_os_str(), programs[0].as_os_str(), programs[1].as_os_str()]
         .into_iter()
         .chain(seconds.iter().map(OsStr::new))
+        .collect();
+    command(setup::python()?.as_os_str(), &args)
+}
+
+/// Rows from the store into PostgreSQL, against psql's copy of the same rows.
+fn postgres(rest: &[&str]) -> Result<()> {
+    cargo(&["build", "--release", "-p", "noxctl"])?;
+    let script = cache().join("bench-postgres.py");
+    std::fs::write(&script, include_str!("bench_postgres.py")).context("cannot write the bench")?;
+    let noxctl = target("release/noxctl");
+    let args: Vec<&OsStr> = [script.as_os_str(), noxctl.as_os_str()]
+        .into_iter()
+        .chain(rest.iter().map(OsStr::new))
         .collect();
     command(setup::python()?.as_os_str(), &args)
 }

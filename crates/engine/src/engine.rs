@@ -149,6 +149,10 @@ impl Engine {
         let database = std::path::absolute(store.path()).unwrap_or_else(|_| database.clone());
         let shared = Arc::new(Shared::new(listener));
         shared.lock().newest.resize(prepared.roster.tags().len(), None);
+        if prepared.postgres.is_some() {
+            // before the writer: nothing is removed that may not be exported yet
+            shared.export_started();
+        }
         check_integrity_in_background(&database)?;
 
         let (writer_sender, inbox) = mpsc::channel(WRITER_QUEUE);
@@ -265,7 +269,7 @@ impl Engine {
         sources::stop(running, self.runtime.handle());
         // before the writer: the database is closed by the last one that has it open
         if let Some(exporter) = exporter {
-            exporter.stop(&self.core.shared);
+            exporter.stop();
         }
         // the runtime goes first: no source may hold the writer's channel open
         self.runtime.shutdown_timeout(Duration::from_millis(200));
@@ -411,7 +415,11 @@ impl InForce {
             return;
         }
         if let Some(exporter) = self.exporter.take() {
-            exporter.stop(&core.shared);
+            exporter.stop();
+            // not when the program ends: what is not exported has to be kept to the last
+            if wanted.is_none() {
+                core.shared.export_ended();
+            }
         }
         let started = wanted.map(|plan| Exporter::start(plan, &core.database, &core.shared));
         self.exporter = started

@@ -23,6 +23,14 @@ pub struct OwnTags {
     queue_depth: Option<TagId>,
     database_bytes: Option<TagId>,
     sources: Vec<SourceTags>,
+    export: Option<ExportTags>,
+}
+
+#[derive(Clone, Copy)]
+struct ExportTags {
+    waiting: Option<TagId>,
+    lag: Option<TagId>,
+    refused: Option<TagId>,
 }
 
 #[derive(Clone)]
@@ -43,6 +51,7 @@ impl OwnTags {
     pub fn of<'a>(
         roster: &mut Roster,
         sources: impl Iterator<Item = &'a str>,
+        has_export: bool,
     ) -> Result<Self, domain::unit::ConversionError> {
         let (one, millis) = (Unit::parse("1")?, Unit::parse("ms")?);
         let source = |id: &str| SourceTags {
@@ -74,10 +83,21 @@ impl OwnTags {
             id: id.to_owned(),
         };
         let sources = sources.map(source).collect();
+        let seconds = Unit::parse("s")?;
+        let export = has_export.then(|| ExportTags {
+            waiting: roster.own_tag("sys.postgres.waiting", one, "Frames that are not in PostgreSQL yet"),
+            lag: roster.own_tag("sys.postgres.lag_s", seconds, "Time since everything was in PostgreSQL"),
+            refused: roster.own_tag(
+                "sys.postgres.refused",
+                one,
+                "Readings refused by PostgreSQL since the start and set aside",
+            ),
+        });
         Ok(Self {
             queue_depth: roster.own_tag("sys.queue_depth", one, "Batches that wait for the writer"),
             database_bytes: roster.own_tag("sys.database_bytes", one, "Size of the database in bytes"),
             sources,
+            export,
         })
     }
 }
@@ -145,6 +165,15 @@ impl Observer {
             push(own.received_bytes, source.received_bytes as f64);
             if let Some(latency) = source.latency.take() {
                 push(own.latency, latency.as_secs_f64() * 1e3);
+            }
+        }
+        if let Some(own) = tags.export.filter(|_| state.export.is_on) {
+            let export = &state.export;
+            push(own.refused, export.refused as f64);
+            // before the first connection nothing is known of the other side
+            if let Some(last) = export.last_complete {
+                push(own.waiting, export.waiting as f64);
+                push(own.lag, last.elapsed().as_secs_f64());
             }
         }
         drop(state);

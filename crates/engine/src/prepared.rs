@@ -47,7 +47,11 @@ impl Prepared {
             .map(|binding| Predictor::load(loaded, binding, &mut tags));
         let predictors = predictors.collect::<Result<Vec<_>, _>>()?;
         roster.set_tags(tags);
-        let own_tags = OwnTags::of(&mut roster, plant.sources.iter().map(|s| s.id.as_str()))?;
+        let own_tags = OwnTags::of(
+            &mut roster,
+            plant.sources.iter().map(|s| s.id.as_str()),
+            plant.postgres.as_ref().is_some_and(|p| p.enabled),
+        )?;
         let mut ready = Vec::with_capacity(plant.sources.len());
         for (settings, source) in plant.sources.iter().zip(sources(loaded, roster.tags())?) {
             let tags = plant.source_tags(settings);

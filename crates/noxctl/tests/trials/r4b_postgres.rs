@@ -44,7 +44,7 @@ fn history(folder: &Path, name: &str, rows: usize) -> PathBuf {
 
 #[test]
 fn r4b_postgres_killed_at_random_ends_with_the_same_rows() {
-    let (seconds, kills) = scaled((7200, 5), (86_400, 50));
+    let (seconds, kills) = scaled((3600, 3), (86_400, 50));
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), "trust");
     let day = history(folder.path(), "day.csv", seconds);

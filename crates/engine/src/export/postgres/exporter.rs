@@ -4,6 +4,7 @@ use super::{
     PAGE_ROWS, export_events,
     feed::{Coming, Feed, Wanted},
     page::Page,
+    ranges::Ranges,
     session::Session,
     target::{PostgresError, Target},
 };
@@ -18,6 +19,7 @@ use std::{
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
 };
+use store::Reader;
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -70,6 +72,7 @@ impl Exporter {
             shared: shared.clone(),
             ended,
             last_complete: Instant::now(),
+            known: Ranges::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         shared.export_started();
@@ -82,12 +85,11 @@ impl Exporter {
     }
 
     /// Ends it: what was just recorded is still sent if that is a matter of a moment.
-    pub fn stop(self, shared: &Shared) {
+    pub fn stop(self) {
         drop(self.end);
         if self.thread.join().is_err() {
             tracing::error!("the thread that exports to PostgreSQL panicked");
         }
-        shared.export_ended();
     }
 }
 
@@ -97,6 +99,8 @@ struct Worker {
     shared: Arc<Shared>,
     ended: watch::Receiver<()>,
     last_complete: Instant,
+    /// What was in PostgreSQL when it was last seen.
+    known: Ranges,
 }
 
 impl Worker {
@@ -224,8 +228,12 @@ impl Worker {
     /// Told once for each time, and when the reason changes.
     fn failed(&self, error: &PostgresError) {
         let message = error.to_string();
+        let newest = Reader::open(&self.database).and_then(|reader| reader.last_seq());
         let is_news = {
             let export = &mut self.shared.lock().export;
+            if let Ok(newest) = newest {
+                export.waiting = self.known.missing(newest);
+            }
             let was_connected = std::mem::replace(&mut export.is_connected, false);
             let was = export.error.replace(message.clone());
             was_connected || was.as_ref() != Some(&message)
@@ -237,7 +245,8 @@ impl Worker {
         }
     }
 
-    fn progress(&self, session: &Session<'_>, waiting: u64) {
+    fn progress(&mut self, session: &Session<'_>, waiting: u64) {
+        self.known = session.ranges().clone();
         let export = &mut self.shared.lock().export;
         export.error = None;
         export.through = session.ranges().complete_through();

@@ -72,6 +72,7 @@ pub fn csv(
         plant: loaded.plant.name.clone(),
         turbine: loaded.plant.turbine.clone(),
         timezone: loaded.plant.timezone.clone(),
+        running_when: loaded.plant.running_when.clone(),
         tags: loaded.plant.tags.clone(),
         streams: vec![StreamDescription {
             source: "import".into(),

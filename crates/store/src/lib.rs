@@ -15,6 +15,7 @@ mod error;
 mod event;
 mod export;
 mod file;
+mod frames;
 mod grid;
 mod merge;
 mod reader;
@@ -24,15 +25,19 @@ mod reserve;
 mod retention;
 mod row;
 mod schema;
+mod settings;
 mod tiers;
 mod writer;
 
 pub use columns::Column;
-pub use description::{Description, ModelId, PlantIdentity, StoredTag, StreamDescription, StreamId};
+pub use description::{
+    Description, ModelId, PlantIdentity, RunningRule, StoredTag, StreamDescription, StreamId,
+};
 pub use error::StoreError;
 pub use event::EventRecord;
 pub use export::{ExportPage, ExportRow};
 pub use file::{Recorder, is_recording, recorder};
+pub use frames::{Frames, StoredFrame};
 pub use reader::{Counts, Reader};
 pub use reserve::{RESERVE_BYTES, Reserve};
 pub use retention::{KeepFrom, Removed};

@@ -1,7 +1,9 @@
-//! Ways out of the store: CSV and PostgreSQL.
+//! Ways out of the store: CSV, Parquet and PostgreSQL.
 
 pub mod csv;
+pub mod parquet;
 pub mod postgres;
+pub mod selection;
 
 use std::path::Path;
 

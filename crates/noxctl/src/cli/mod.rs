@@ -2,12 +2,14 @@
 
 mod data;
 mod device;
+mod files;
 mod model;
 mod plant;
 mod simulate;
 
 pub use data::*;
 pub use device::*;
+pub use files::*;
 pub use model::*;
 pub use plant::*;
 pub use simulate::*;
@@ -71,7 +73,9 @@ pub enum Command {
     #[command(subcommand)]
     Model(ModelCommand),
     /// Import history into a plant's database.
-    #[command(after_help = "Example: noxctl import --config gt1.plant.toml --csv history.csv")]
+    #[command(
+        after_help = "Examples: noxctl import --config gt1.plant.toml --csv history.csv\n          noxctl import --config gt1.plant.toml --csv jan.csv feb.csv --zone plant --time-column Date --time-format '%d/%m/%Y %H:%M:%S' --separator ';' --decimal , --alias GT1.AMB_T=AT --unit AT=degF\n          noxctl import --config gt1.plant.toml --parquet history.parquet"
+    )]
     Import(ImportArgs),
     /// Export a database.
     #[command(subcommand)]

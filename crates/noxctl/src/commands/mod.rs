@@ -1,6 +1,8 @@
 //! The commands, one file for those that belong together.
 
 pub mod check;
+pub mod export;
+pub mod import;
 pub mod points;
 pub mod predict;
 pub mod query;

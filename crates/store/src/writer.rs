@@ -86,6 +86,8 @@ pub(crate) struct Tables {
     find: Vec<String>,
     pub(crate) newest: Vec<i64>,
     pub(crate) kept: Kept,
+    /// Other tables that hold tags of this one: their index, and (place here, place there).
+    rivals: Vec<Vec<(usize, Vec<(usize, usize)>)>>,
 }
 
 impl Writer {
@@ -270,6 +272,7 @@ impl Tables {
             find: Vec::new(),
             newest: Vec::new(),
             kept: Kept::load(connection)?,
+            rivals: rivals(parts),
         };
         let mut last_seq = retention::last_seq(connection)?;
         for part in parts {

@@ -60,8 +60,10 @@ pub enum Command {
     /// Put what a helper needs into one file, without secrets: plant file, log, events, facts.
     #[command(after_help = "Example: noxctl support --config gt1.plant.toml --out support.zip")]
     Support(SupportArgs),
-    /// Train a model from CSV files.
-    #[command(after_help = "Example: noxctl train --data 2011.csv 2012.csv --target NOX --trees 200 --out nox.xt")]
+    /// Train a model from CSV files or from a database.
+    #[command(
+        after_help = "Examples: noxctl train --data 2011.csv 2012.csv --target NOX --trees 200 --out nox.xt\n          noxctl train --db gt1.sqlite --from 2026-01-01T00:00:00Z --to 2026-07-01T00:00:00Z --average 1h --target NOX --out nox.xt"
+    )]
     Train(TrainArgs),
     /// Predict the rows of a CSV file.
     #[command(after_help = "Example: noxctl predict --model nox.xt --data 2013.csv --out predicted.csv")]

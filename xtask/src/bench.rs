@@ -16,8 +16,11 @@ pub fn run(args: &[String]) -> Result<()> {
             cargo(&[&example, size].concat())
         }
         ["ingest", ref seconds @ ..] => ingest(seconds),
+        ["import", ref part @ ..] => import(part),
         ["forest", ref files @ ..] => forest(files),
-        _ => bail!("which bench? cargo xtask bench store | windows [READINGS] | ingest [SECONDS] | forest CSV …"),
+        _ => bail!(
+            "which bench? cargo xtask bench store | windows [READINGS] | ingest [SECONDS] | import [PART OF A YEAR] | forest CSV …"
+        ),
     }
 }
 
@@ -31,6 +34,19 @@ fn ingest(seconds: &[&str]) -> Result<()> {
     let args: Vec<&OsStr> = [script.as_os_str(), programs[0].as_os_str(), programs[1].as_os_str()]
         .into_iter()
         .chain(seconds.iter().map(OsStr::new))
+        .collect();
+    command(setup::python()?.as_os_str(), &args)
+}
+
+/// History at a row a second from a CSV, against sqlite3's own `.import` of the same file.
+fn import(part: &[&str]) -> Result<()> {
+    cargo(&["build", "--release", "-p", "noxctl"])?;
+    let script = cache().join("bench-import.py");
+    std::fs::write(&script, include_str!("bench_import.py")).context("cannot write the bench")?;
+    let noxctl = target("release/noxctl");
+    let args: Vec<&OsStr> = [script.as_os_str(), noxctl.as_os_str()]
+        .into_iter()
+        .chain(part.iter().map(OsStr::new))
         .collect();
     command(setup::python()?.as_os_str(), &args)
 }

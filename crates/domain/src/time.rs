@@ -127,7 +127,11 @@ fn plain_utc(text: &[u8]) -> Option<i64> {
         _ => return None,
     };
     // days since 1970-01-01 of the Gregorian calendar, counted in years that begin in March
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
     let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
     Some((days * 86_400 + hour * 3600 + minute * 60 + second) * MICROS_PER_SEC + fraction)
 }
@@ -181,7 +185,11 @@ mod tests {
 
     #[test]
     fn the_short_way_of_reading_a_time_gives_the_same() {
-        let slow = |text: &str| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond);
+        let slow = |text: &str| {
+            text.parse::<jiff::Timestamp>()
+                .ok()
+                .map(jiff::Timestamp::as_microsecond)
+        };
         for day in (-719_160..2_900_000).step_by(97) {
             let text = Timestamp(day * 86_400 * MICROS_PER_SEC + day % 86_400 * 999_983).to_string();
             assert_eq!(plain_utc(text.as_bytes()), slow(&text), "{text}");

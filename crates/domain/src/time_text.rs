@@ -128,7 +128,9 @@ impl TimeText {
 
     fn local(&self, time: DateTime, text: &str) -> Result<Timestamp, String> {
         let Some((zone, name)) = &self.zone else {
-            return Err(format!("{text:?} has no offset; name the zone of times without one (--zone)"));
+            return Err(format!(
+                "{text:?} has no offset; name the zone of times without one (--zone)"
+            ));
         };
         let found = zone.0.to_ambiguous_timestamp(time);
         let both = |found: AmbiguousTimestamp| {
@@ -196,10 +198,7 @@ mod tests {
         ] {
             assert_eq!(one(format, zone, text), noon, "{text}");
         }
-        assert_eq!(
-            one(Some("epoch-s"), None, "1772366400.25"),
-            "2026-03-01T12:00:00.25Z"
-        );
+        assert_eq!(one(Some("epoch-s"), None, "1772366400.25"), "2026-03-01T12:00:00.25Z");
         for (format, zone, text, words) in [
             (None, None, "2026-03-01 13:00:00", "zone"),
             (Some("%d/%m/%Y %H:%M"), None, "01/03/2026 13:00", "zone"),
@@ -210,21 +209,39 @@ mod tests {
             let message = one(format, zone, text);
             assert!(message.contains(words), "{message}");
         }
-        assert!(TimeText::new(Some("iso"), None, Twice::Refused).unwrap_err().contains("iso"));
-        assert!(TimeText::new(None, Some("Paris"), Twice::Refused).unwrap_err().contains("Paris"));
+        assert!(
+            TimeText::new(Some("iso"), None, Twice::Refused)
+                .unwrap_err()
+                .contains("iso")
+        );
+        assert!(
+            TimeText::new(None, Some("Paris"), Twice::Refused)
+                .unwrap_err()
+                .contains("Paris")
+        );
     }
 
     #[test]
     fn an_hour_that_comes_twice_is_never_guessed() {
         // 2026-10-25: 03:00 summer time becomes 02:00 winter time
-        let rows = ["2026-10-25 01:30:00", "2026-10-25 02:30:00", "2026-10-25 02:00:00", "2026-10-25 03:00:00"];
+        let rows = [
+            "2026-10-25 01:30:00",
+            "2026-10-25 02:30:00",
+            "2026-10-25 02:00:00",
+            "2026-10-25 03:00:00",
+        ];
         let all = |twice| read(None, Some("Europe/Paris"), twice, &rows);
         assert!(all(Twice::Refused)[1].contains("came twice"));
         assert_eq!(all(Twice::Earlier)[1], "2026-10-25T00:30:00Z");
         assert_eq!(all(Twice::Later)[1], "2026-10-25T01:30:00Z");
         assert_eq!(
             all(Twice::InOrder),
-            ["2026-10-24T23:30:00Z", "2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z"]
+            [
+                "2026-10-24T23:30:00Z",
+                "2026-10-25T00:30:00Z",
+                "2026-10-25T01:00:00Z",
+                "2026-10-25T02:00:00Z"
+            ]
         );
     }
 

@@ -165,7 +165,8 @@ impl Inputs {
     /// Is there a row: does the turbine run, and has every input a value and no bad newest reading?
     pub fn is_usable(&self) -> bool {
         let has_value = |i: &Input| {
-            i.newest.is_some_and(|n| !matches!(n.status, Status::Bad(_)) && (n.value.is_some() || !i.mean.is_empty()))
+            i.newest
+                .is_some_and(|n| !matches!(n.status, Status::Bad(_)) && (n.value.is_some() || !i.mean.is_empty()))
         };
         self.is_running == Some(true) && self.inputs.iter().all(has_value)
     }
@@ -188,7 +189,10 @@ impl Inputs {
         let value = |i: &Input| mean(&i.mean).or(i.newest?.value);
         Some(Row {
             values: self.inputs.iter().map(value).collect::<Option<_>>()?,
-            is_uncertain: self.inputs.iter().any(|i| i.newest.is_some_and(|n| n.status != Status::Good)),
+            is_uncertain: self
+                .inputs
+                .iter()
+                .any(|i| i.newest.is_some_and(|n| n.status != Status::Good)),
         })
     }
 

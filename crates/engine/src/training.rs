@@ -102,8 +102,14 @@ pub fn rows(reader: &Reader, wanted: &Wanted, progress: &mut dyn FnMut(u64)) -> 
     let stored = reader.tags();
     let find = |name: &str| {
         stored.iter().find(|t| t.name.as_str() == name).ok_or_else(|| {
-            let names = stored.iter().map(|t| t.name.as_str()).filter(|n| !n.starts_with("sys."));
-            TrainingError::Refused(format!("no tag {name:?}; its tags are {}", names.collect::<Vec<_>>().join(", ")))
+            let names = stored
+                .iter()
+                .map(|t| t.name.as_str())
+                .filter(|n| !n.starts_with("sys."));
+            TrainingError::Refused(format!(
+                "no tag {name:?}; its tags are {}",
+                names.collect::<Vec<_>>().join(", ")
+            ))
         })
     };
     let target = find(&wanted.target)?;
@@ -148,7 +154,9 @@ pub fn rows(reader: &Reader, wanted: &Wanted, progress: &mut dyn FnMut(u64)) -> 
     let lag = (target.lag_secs * 1e6).round() as i64;
     let late = |t: Option<Timestamp>| t.map(|t| t.plus_micros(lag));
     let mut frames = reader.frames(&scanned, early, wanted.to)?.peekable();
-    let mut targets = reader.frames(&[&wanted.target], late(early), late(wanted.to))?.peekable();
+    let mut targets = reader
+        .frames(&[&wanted.target], late(early), late(wanted.to))?
+        .peekable();
     let moment = |next: Option<&Result<store::StoredFrame, StoreError>>, lag: i64| match next {
         Some(Ok(frame)) => Some(frame.frame.time.plus_micros(-lag)),
         Some(Err(_)) => Some(Timestamp::from_micros(i64::MIN)),
@@ -198,7 +206,9 @@ fn inputs(reader: &Reader, wanted: &Wanted) -> Result<Vec<String>, TrainingError
         }
     };
     if names.is_empty() {
-        return Err(TrainingError::Refused("no tag with readings is left for an input".into()));
+        return Err(TrainingError::Refused(
+            "no tag with readings is left for an input".into(),
+        ));
     }
     Ok(names)
 }
@@ -323,7 +333,10 @@ impl Former {
         match (now.row, now.stage) {
             (Some((row, measured)), _) => {
                 rows.times.push(Timestamp::from_micros(now.start));
-                rows.columns.iter_mut().zip(row.values).for_each(|(column, value)| column.push(value));
+                rows.columns
+                    .iter_mut()
+                    .zip(row.values)
+                    .for_each(|(column, value)| column.push(value));
                 rows.measured.push(measured);
             }
             (None, Stage::NotRunning) => rows.dropped.not_running += 1,

@@ -1,8 +1,8 @@
 //! Which tags, streams and tables a database has.
 
 use crate::description::{PlantIdentity, StoredTag};
-use crate::settings;
 use crate::schema;
+use crate::settings;
 use domain::tag::Origin;
 use domain::{Basis, TagName, Unit};
 use rusqlite::types::Type;

@@ -112,7 +112,11 @@ impl<'r> Frames<'r> {
             return Ok(None);
         };
         // a frame of more tags than a table holds stands in several
-        while self.tables.iter().any(|t| t.first() == Some((found.frame.time, found.seq))) {
+        while self
+            .tables
+            .iter()
+            .any(|t| t.first() == Some((found.frame.time, found.seq)))
+        {
             let Some(more) = self.take_first() else { break };
             found.frame.samples.extend(more.frame.samples);
         }

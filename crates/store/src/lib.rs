@@ -30,9 +30,7 @@ mod tiers;
 mod writer;
 
 pub use columns::Column;
-pub use description::{
-    Description, ModelId, PlantIdentity, RunningRule, StoredTag, StreamDescription, StreamId,
-};
+pub use description::{Description, ModelId, PlantIdentity, RunningRule, StoredTag, StreamDescription, StreamId};
 pub use error::StoreError;
 pub use event::EventRecord;
 pub use export::{ExportPage, ExportRow};

@@ -80,7 +80,11 @@ pub fn long(
 ) -> Result<u64, FileError> {
     let mut writer = layout.writer(out);
     let units = selection.units(reader);
-    writer.write_record(["t", "tag", "v", "q", "reason"].iter().chain(layout.units.then_some(&"unit")))?;
+    writer.write_record(
+        ["t", "tag", "v", "q", "reason"]
+            .iter()
+            .chain(layout.units.then_some(&"unit")),
+    )?;
     let names: Vec<Cow<'_, str>> = selection.tags.iter().map(|t| harmless(t)).collect();
     let readings = selection.each_frame(reader, go_on, |stored| {
         let time = layout.time(stored.frame.time);

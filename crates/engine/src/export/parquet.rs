@@ -204,12 +204,7 @@ fn identity(reader: &Reader) -> Vec<KeyValue> {
 ///
 /// # Errors
 /// [`FileError`].
-pub fn long(
-    reader: &Reader,
-    selection: &Selection,
-    out: impl Write + Send,
-    go_on: GoOn<'_>,
-) -> Result<u64, FileError> {
+pub fn long(reader: &Reader, selection: &Selection, out: impl Write + Send, go_on: GoOn<'_>) -> Result<u64, FileError> {
     let fields = [
         ("t", Kind::Time),
         ("tag", Kind::Text),

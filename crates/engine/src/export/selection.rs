@@ -112,4 +112,3 @@ pub(crate) fn quality_word(sample: Sample) -> String {
         None => quality.to_owned(),
     }
 }
-

@@ -77,7 +77,9 @@ impl<'a> Assembler<'a> {
     pub fn take(&mut self, row: &impl Cells, frames: &mut Vec<Frame>) -> Result<bool, String> {
         match &self.layout {
             Layout::Wide { time, values } => {
-                let time = row.time(*time, &mut self.times).map_err(|e| format!("column {}: {e}", self.time_heading))?;
+                let time = row
+                    .time(*time, &mut self.times)
+                    .map_err(|e| format!("column {}: {e}", self.time_heading))?;
                 let mut samples = Vec::with_capacity(values.len());
                 for v in values {
                     let at = |e| format!("column {}: {e}", v.heading);
@@ -99,8 +101,12 @@ impl<'a> Assembler<'a> {
     }
 
     fn take_line(&mut self, row: &impl Cells, frames: &mut Vec<Frame>) -> Result<bool, String> {
-        let Layout::Long(l) = &self.layout else { return Ok(false) };
-        let time = row.time(l.time, &mut self.times).map_err(|e| format!("column {}: {e}", self.time_heading))?;
+        let Layout::Long(l) = &self.layout else {
+            return Ok(false);
+        };
+        let time = row
+            .time(l.time, &mut self.times)
+            .map_err(|e| format!("column {}: {e}", self.time_heading))?;
         let optional = |place: Option<usize>| place.map_or(Ok(""), |place| row.text(place));
         let key = (row.text(l.tag)?.to_owned(), optional(l.unit)?.to_owned());
         let found = match self.known.get(&key) {
@@ -114,7 +120,9 @@ impl<'a> Assembler<'a> {
         let Some((tag, line)) = found else {
             return Ok(false);
         };
-        let Layout::Long(l) = &self.layout else { return Ok(false) };
+        let Layout::Long(l) = &self.layout else {
+            return Ok(false);
+        };
         let value = row.number(l.value).map_err(|e| format!("column v: {e}"))?;
         let status = status(optional(l.quality)?, optional(l.reason)?)?;
         let value = converted(value, line)?;
@@ -122,7 +130,9 @@ impl<'a> Assembler<'a> {
             return Ok(true);
         };
         match &mut self.pending {
-            Some(frame) if frame.time == time && frame.samples.iter().all(|s| s.tag != tag) => frame.samples.push(sample),
+            Some(frame) if frame.time == time && frame.samples.iter().all(|s| s.tag != tag) => {
+                frame.samples.push(sample)
+            }
             pending => frames.extend(pending.replace(Frame {
                 time,
                 samples: vec![sample],
@@ -190,9 +200,14 @@ fn status(word: &str, reason: &str) -> Result<Option<Status>, String> {
         Ok(_) => Some(Quality::Bad),
         Err(_) => Quality::parse(&word.to_ascii_lowercase()),
     };
-    let quality =
-        quality.ok_or_else(|| format!("{word:?} is no quality; expected good, uncertain, bad or a code of OPC (192 is good)"))?;
-    Ok(Some(Status::from_parts(quality, Reason::parse(reason), Reason::Imported)))
+    let quality = quality.ok_or_else(|| {
+        format!("{word:?} is no quality; expected good, uncertain, bad or a code of OPC (192 is good)")
+    })?;
+    Ok(Some(Status::from_parts(
+        quality,
+        Reason::parse(reason),
+        Reason::Imported,
+    )))
 }
 
 #[cfg(test)]

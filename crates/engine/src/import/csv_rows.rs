@@ -82,11 +82,14 @@ impl Rows for CsvRows<'_> {
                 record: &self.record,
                 decimal: self.decimal,
             };
-            let taken = self.assembler.take(&row, frames).map_err(|message| ImportError::Refused {
-                file: self.file.clone(),
-                line: self.record.position().map_or(0, Position::line),
-                message,
-            })?;
+            let taken = self
+                .assembler
+                .take(&row, frames)
+                .map_err(|message| ImportError::Refused {
+                    file: self.file.clone(),
+                    line: self.record.position().map_or(0, Position::line),
+                    message,
+                })?;
             left_out += u64::from(!taken);
         }
         Ok(Some((rows, left_out)))

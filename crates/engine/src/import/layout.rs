@@ -64,7 +64,9 @@ pub fn find(
         && options.separator == b','
         && let Some(other) = [';', '\t', '|'].iter().find(|c| headings[0].contains(**c))
     {
-        return Err(format!("one column only; if its cells are separated by {other:?}, say so with --separator"));
+        return Err(format!(
+            "one column only; if its cells are separated by {other:?}, say so with --separator"
+        ));
     }
     check_names(headings, loaded, options)?;
     let time = time_column(headings, options)?;
@@ -91,9 +93,15 @@ pub fn find(
         match named(loaded, options, heading) {
             Named::Tag(tag) => {
                 if let Some(other) = values.iter().find(|v| v.tag == tag) {
-                    return Err(format!("the columns {:?} and {heading:?} are the same tag", other.heading));
+                    return Err(format!(
+                        "the columns {:?} and {heading:?} are the same tag",
+                        other.heading
+                    ));
                 }
-                let unit = units.and_then(|row| row.get(place)).map(|u| u.trim()).filter(|u| !u.is_empty());
+                let unit = units
+                    .and_then(|row| row.get(place))
+                    .map(|u| u.trim())
+                    .filter(|u| !u.is_empty());
                 values.push(Value {
                     place,
                     heading: (*heading).to_owned(),
@@ -101,7 +109,9 @@ pub fn find(
                     line: line(loaded, options, tag, unit).map_err(|e| format!("column {heading}: {e}"))?,
                     quality: headings.iter().position(|h| {
                         h.strip_suffix("_q").is_some_and(|name| name == *heading)
-                            || h.strip_prefix('\'').and_then(|h| h.strip_suffix("_q")).is_some_and(|name| name == *heading)
+                            || h.strip_prefix('\'')
+                                .and_then(|h| h.strip_suffix("_q"))
+                                .is_some_and(|name| name == *heading)
                     }),
                 });
             }
@@ -138,7 +148,11 @@ fn check_names(headings: &[&str], loaded: &LoadedPlant, options: &Options) -> Re
             return Err(format!("--unit {tag}={unit}: the plant has no tag {tag:?}"));
         }
     }
-    if let Some(twice) = headings.iter().enumerate().find(|(i, h)| !h.is_empty() && headings[..*i].contains(h)) {
+    if let Some(twice) = headings
+        .iter()
+        .enumerate()
+        .find(|(i, h)| !h.is_empty() && headings[..*i].contains(h))
+    {
         return Err(format!("the column {:?} stands twice", twice.1));
     }
     Ok(())
@@ -166,8 +180,14 @@ fn time_column(headings: &[&str], options: &Options) -> Result<usize, String> {
 /// Units that are unknown or do not convert; two that contradict each other.
 pub fn line(loaded: &LoadedPlant, options: &Options, tag: TagId, found: Option<&str>) -> Result<(f64, f64), String> {
     let tag = &loaded.plant.tags[tag.index()];
-    let told = options.units.iter().find(|(name, _)| name == tag.name.as_str()).map(|(_, unit)| *unit);
-    let found = found.map(|text| Unit::parse(text).map_err(|e| e.to_string())).transpose()?;
+    let told = options
+        .units
+        .iter()
+        .find(|(name, _)| name == tag.name.as_str())
+        .map(|(_, unit)| *unit);
+    let found = found
+        .map(|text| Unit::parse(text).map_err(|e| e.to_string()))
+        .transpose()?;
     if let (Some(told), Some(found)) = (told, found)
         && told != found
     {

@@ -292,7 +292,9 @@ fn named(loaded: &LoadedPlant, options: &Options, text: &str) -> Named {
     if let Some(tag) = find_tag(&plant.tags, name).filter(|t| plant.tags[t.index()].origin == Origin::Measured) {
         return Named::Tag(tag);
     }
-    let target = ["_PRED", "_PRED_LO", "_PRED_HI"].iter().find_map(|end| name.strip_suffix(end));
+    let target = ["_PRED", "_PRED_LO", "_PRED_HI"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end));
     let is_target = |target: &str| {
         find_tag(&plant.tags, target).is_some() || plant.models.iter().any(|m| m.target.as_str() == target)
     };

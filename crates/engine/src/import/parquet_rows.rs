@@ -75,8 +75,15 @@ impl<'a> ParquetRows<'a> {
             line: 1,
             message,
         };
-        if let Some(nested) = schema.columns().iter().find(|c| c.path().parts().len() != 1 || c.max_rep_level() > 0) {
-            return Err(refused(format!("the column {} is nested; expected plain columns", nested.path())));
+        if let Some(nested) = schema
+            .columns()
+            .iter()
+            .find(|c| c.path().parts().len() != 1 || c.max_rep_level() > 0)
+        {
+            return Err(refused(format!(
+                "the column {} is nested; expected plain columns",
+                nested.path()
+            )));
         }
         let headings: Vec<&str> = schema.columns().iter().map(|c| c.name()).collect();
         let assembler = Assembler::new(&headings, None, loaded, options).map_err(refused)?;
@@ -140,11 +147,14 @@ impl Rows for ParquetRows<'_> {
                     columns: &self.columns,
                     row,
                 };
-                let taken = self.assembler.take(&cells, frames).map_err(|message| ImportError::Refused {
-                    file: self.file.clone(),
-                    line: self.done + 1,
-                    message,
-                })?;
+                let taken = self
+                    .assembler
+                    .take(&cells, frames)
+                    .map_err(|message| ImportError::Refused {
+                        file: self.file.clone(),
+                        line: self.done + 1,
+                        message,
+                    })?;
                 self.done += 1;
                 left_out += u64::from(!taken);
             }
@@ -199,7 +209,9 @@ fn values<T: DataType, V>(
         let levels = is_nullable.then_some(&mut levels);
         let (records, _, _) = reader.read_records(count - have, levels, None, &mut values)?;
         if records == 0 {
-            return Err(ParquetError::General("a column has fewer rows than its row group".into()));
+            return Err(ParquetError::General(
+                "a column has fewer rows than its row group".into(),
+            ));
         }
         have += records;
     }

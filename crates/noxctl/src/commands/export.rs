@@ -126,8 +126,16 @@ fn selection(reader: &Reader, choice: &Choice) -> Result<Selection> {
 
 /// `plant`, or a zone of the tz database.
 fn zone(name: &str, reader: &Reader) -> Result<Zone> {
-    let name = if name == "plant" { &reader.plant().timezone } else { name };
+    let name = if name == "plant" {
+        &reader.plant().timezone
+    } else {
+        name
+    };
     Zone::named(name)
         .map(|zone| if name == "UTC" { Zone::utc() } else { zone })
-        .ok_or_else(|| Failure::input(format!("--zone: {name:?} is no time zone; expected plant, UTC or a name such as Europe/Paris")))
+        .ok_or_else(|| {
+            Failure::input(format!(
+                "--zone: {name:?} is no time zone; expected plant, UTC or a name such as Europe/Paris"
+            ))
+        })
 }

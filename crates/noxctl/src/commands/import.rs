@@ -46,7 +46,10 @@ pub fn import(args: &ImportArgs) -> Result<ExitCode> {
         output::note(&format!("{} rows, {} new readings", imported.rows, imported.readings));
     }
     if imported.rejected > 0 {
-        output::note(&format!("{} lines of tags that are not imported were left out", imported.rejected));
+        output::note(&format!(
+            "{} lines of tags that are not imported were left out",
+            imported.rejected
+        ));
     }
     if imported.is_interrupted {
         return Err(Failure::work(format!(
@@ -116,7 +119,10 @@ fn aliases(file: &Path) -> Result<Vec<(String, String)>> {
             (Some(heading), Some(tag)) => aliases.push((heading.to_owned(), tag.to_owned())),
             _ => {
                 let line = record.position().map_or(1, csv::Position::line);
-                return Err(Failure::input(format!("{}:{line}: expected a heading and a tag", file.display())));
+                return Err(Failure::input(format!(
+                    "{}:{line}: expected a heading and a tag",
+                    file.display()
+                )));
             }
         }
     }

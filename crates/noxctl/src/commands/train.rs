@@ -115,7 +115,10 @@ fn from_database(db: &Path, average_secs: f64, args: &TrainArgs) -> Result<(Trai
             unit: found.target_unit,
         },
         measured: found.measured,
-        data_sha256: Sha256::digest(csv.as_bytes()).iter().map(|b| format!("{b:02x}")).collect(),
+        data_sha256: Sha256::digest(csv.as_bytes())
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect(),
     };
     Ok((table, Some(found.dropped)))
 }

@@ -228,7 +228,8 @@ struct Former {
 /// A period that is not over.
 struct Period {
     start: i64,
-    stage: Stage,
+    /// None while there was no frame of the inputs.
+    stage: Option<Stage>,
     /// A frame came since the last look.
     is_new: bool,
     row: Option<(Row, f64)>,
@@ -257,9 +258,8 @@ impl Former {
         }
         if let Some(now) = &mut self.now {
             now.is_new = true;
-            if is_running {
-                now.stage = now.stage.max(Stage::BadQuality);
-            }
+            let stage = if is_running { Stage::BadQuality } else { Stage::NotRunning };
+            now.stage = now.stage.max(Some(stage));
         }
     }
 
@@ -282,7 +282,7 @@ impl Former {
             self.end_period();
             self.now = Some(Period {
                 start,
-                stage: Stage::NotRunning,
+                stage: None,
                 is_new: false,
                 row: None,
             });
@@ -317,7 +317,7 @@ impl Former {
         } else {
             Stage::Used
         };
-        now.stage = now.stage.max(stage);
+        now.stage = now.stage.max(Some(stage));
         if stage == Stage::Used {
             now.row = self.inputs.row_since(start).zip(self.target.mean_since(start));
         }
@@ -339,10 +339,11 @@ impl Former {
                     .for_each(|(column, value)| column.push(value));
                 rows.measured.push(measured);
             }
-            (None, Stage::NotRunning) => rows.dropped.not_running += 1,
-            (None, Stage::BadQuality) => rows.dropped.bad_quality += 1,
-            (None, Stage::WarmingUp) => rows.dropped.warming_up += 1,
-            (None, Stage::NoTarget | Stage::Used) => rows.dropped.no_target += 1,
+            (None, Some(Stage::NotRunning)) => rows.dropped.not_running += 1,
+            (None, Some(Stage::BadQuality)) => rows.dropped.bad_quality += 1,
+            (None, Some(Stage::WarmingUp)) => rows.dropped.warming_up += 1,
+            (None, Some(Stage::NoTarget | Stage::Used)) => rows.dropped.no_target += 1,
+            (None, None) => {}
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct CsvRows<'a> {
     record: ByteRecord,
     assembler: Assembler<'a>,
     decimal: char,
+    /// Where lines end with \r\n, a record begins on the line before: its \n was not read yet.
+    line_offset: u64,
     is_at_end: bool,
 }
 
@@ -42,6 +44,7 @@ impl<'a> CsvRows<'a> {
             message,
         };
         let headings = reader.headers().map_err(|e| wrong(&file, &e))?.clone();
+        let line_offset = u64::from(reader.position().line() == 1);
         let headings: Vec<&str> = headings.iter().collect();
         let mut record = ByteRecord::new();
         let mut units = None;
@@ -58,6 +61,7 @@ impl<'a> CsvRows<'a> {
             record,
             assembler,
             decimal: options.decimal,
+            line_offset,
             is_at_end: false,
         })
     }
@@ -87,7 +91,7 @@ impl Rows for CsvRows<'_> {
                 .take(&row, frames)
                 .map_err(|message| ImportError::Refused {
                     file: self.file.clone(),
-                    line: self.record.position().map_or(0, Position::line),
+                    line: self.record.position().map_or(0, Position::line) + self.line_offset,
                     message,
                 })?;
             left_out += u64::from(!taken);

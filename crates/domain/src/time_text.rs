@@ -134,7 +134,7 @@ impl TimeText {
         };
         let found = zone.0.to_ambiguous_timestamp(time);
         let both = |found: AmbiguousTimestamp| {
-            let (earlier, later) = (found.clone().earlier(), found.later());
+            let (earlier, later) = (found.earlier(), found.later());
             let stamps = earlier.and_then(|e| Ok((e, later?))).map_err(|e| e.to_string())?;
             Ok::<_, String>((checked(stamps.0, text)?, checked(stamps.1, text)?))
         };

@@ -258,7 +258,11 @@ impl Former {
         }
         if let Some(now) = &mut self.now {
             now.is_new = true;
-            let stage = if is_running { Stage::BadQuality } else { Stage::NotRunning };
+            let stage = if is_running {
+                Stage::BadQuality
+            } else {
+                Stage::NotRunning
+            };
             now.stage = now.stage.max(Some(stage));
         }
     }

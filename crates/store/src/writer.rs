@@ -86,9 +86,12 @@ pub(crate) struct Tables {
     find: Vec<String>,
     pub(crate) newest: Vec<i64>,
     pub(crate) kept: Kept,
-    /// Other tables that hold tags of this one: their index, and (place here, place there).
-    rivals: Vec<Vec<(usize, Vec<(usize, usize)>)>>,
+    /// For each table the others that hold tags of it.
+    rivals: Vec<Vec<Rival>>,
 }
+
+/// Another table with the same tags: its index, and (place here, place there).
+type Rival = (usize, Vec<(usize, usize)>);
 
 impl Writer {
     /// Opens a database to record into, makes it where there is none, brings it to this program's version and adds the
@@ -301,7 +304,7 @@ impl Tables {
 }
 
 /// For each part the others with the same tags: history may be imported of what a source gave, and the other way round.
-fn rivals(parts: &[Part]) -> Vec<Vec<(usize, Vec<(usize, usize)>)>> {
+fn rivals(parts: &[Part]) -> Vec<Vec<Rival>> {
     let mut holders: HashMap<i64, Vec<(usize, usize)>> = HashMap::new();
     for (index, part) in parts.iter().enumerate().filter(|(_, p)| !p.is_predicted) {
         for field in &part.fields {

@@ -19,6 +19,9 @@ pub trait Cells {
     fn text(&self, place: usize) -> Result<&str, String>;
 }
 
+/// A tag, and the line from the file's unit to its own.
+type Known = (TagId, (f64, f64));
+
 /// See the module.
 pub struct Assembler<'a> {
     loaded: &'a LoadedPlant,
@@ -27,7 +30,7 @@ pub struct Assembler<'a> {
     layout: Layout,
     time_heading: String,
     /// Tags of lines by name and unit; none for those that are left out.
-    known: HashMap<(String, String), Option<(TagId, (f64, f64))>>,
+    known: HashMap<(String, String), Option<Known>>,
     /// Lines of one time are one frame.
     pending: Option<Frame>,
 }
@@ -141,7 +144,7 @@ impl<'a> Assembler<'a> {
         Ok(true)
     }
 
-    fn tag(&self, name: &str, unit: &str) -> Result<Option<(TagId, (f64, f64))>, String> {
+    fn tag(&self, name: &str, unit: &str) -> Result<Option<Known>, String> {
         match named(self.loaded, self.options, name) {
             Named::Tag(tag) => {
                 let unit = Some(unit).filter(|u| !u.is_empty());

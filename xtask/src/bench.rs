@@ -5,7 +5,7 @@ use crate::{
     setup,
 };
 use anyhow::{Context, Result, bail};
-use std::ffi::OsStr;
+use std::{ffi::OsStr, path::PathBuf};
 
 /// Runs a bench by name.
 pub fn run(args: &[String]) -> Result<()> {
@@ -15,38 +15,39 @@ pub fn run(args: &[String]) -> Result<()> {
             let example = ["run", "--release", "-p", "store", "--example", "windows", "--"];
             cargo(&[&example, size].concat())
         }
-        ["ingest", ref seconds @ ..] => ingest(seconds),
-        ["postgres", ref rest @ ..] => postgres(rest),
+        ["ingest", ref seconds @ ..] => {
+            cargo(&["build", "--release", "-p", "store", "--example", "plain_rows"])?;
+            let plain = target("release/examples/plain_rows");
+            let args = [plain.as_os_str()].into_iter().chain(seconds.iter().map(OsStr::new));
+            script("bench-ingest.py", include_str!("bench_ingest.py"), args)
+        }
+        ["postgres", ref rounds @ ..] => {
+            let args = rounds.iter().map(OsStr::new);
+            script("bench-postgres.py", include_str!("bench_postgres.py"), args)
+        }
+        ["import", ref part @ ..] => {
+            let args = part.iter().map(OsStr::new);
+            script("bench-import.py", include_str!("bench_import.py"), args)
+        }
         ["forest", ref files @ ..] => forest(files),
-        _ => bail!("which bench? cargo xtask bench store | windows [READINGS] | ingest [SECONDS] | postgres [ROUNDS] | forest CSV …"),
+        _ => bail!(
+            "which bench? cargo xtask bench store | windows [READINGS] | ingest [SECONDS] | postgres [ROUNDS] | \
+             import [PART OF A YEAR] | forest CSV …"
+        ),
     }
 }
 
-/// What is recorded in a second, through the program, against plain rows.
-fn ingest(seconds: &[&str]) -> Result<()> {
+/// Runs a bench that is a program in Python: its first argument is the release build of noxctl.
+fn script<'a>(name: &str, text: &str, args: impl Iterator<Item = &'a OsStr>) -> Result<()> {
     cargo(&["build", "--release", "-p", "noxctl"])?;
-    cargo(&["build", "--release", "-p", "store", "--example", "plain_rows"])?;
-    let script = cache().join("bench-ingest.py");
-    std::fs::write(&script, include_str!("bench_ingest.py")).context("cannot write the bench")?;
-    let programs = [target("release/noxctl"), target("release/examples/plain_rows")];
-    let args: Vec<&OsStr> = [script.as_os_str(), programs[0].as_os_str(), programs[1].as_os_str()]
-        .into_iter()
-        .chain(seconds.iter().map(OsStr::new))
-        .collect();
-    command(setup::python()?.as_os_str(), &args)
-}
-
-/// Rows from the store into PostgreSQL, against psql's copy of the same rows.
-fn postgres(rest: &[&str]) -> Result<()> {
-    cargo(&["build", "--release", "-p", "noxctl"])?;
-    let script = cache().join("bench-postgres.py");
-    std::fs::write(&script, include_str!("bench_postgres.py")).context("cannot write the bench")?;
+    let script: PathBuf = cache().join(name);
+    std::fs::write(&script, text).context("cannot write the bench")?;
     let noxctl = target("release/noxctl");
-    let args: Vec<&OsStr> = [script.as_os_str(), noxctl.as_os_str()]
-        .into_iter()
-        .chain(rest.iter().map(OsStr::new))
-        .collect();
-    command(setup::python()?.as_os_str(), &args)
+    let mut all: Vec<&OsStr> = vec![script.as_os_str(), noxctl.as_os_str()];
+    for arg in args {
+        all.push(arg);
+    }
+    command(setup::python()?.as_os_str(), &all)
 }
 
 /// The fit of 200 trees against scikit-learn's on the same rows, inputs and cores, alternating.
@@ -54,7 +55,6 @@ fn forest(files: &[&str]) -> Result<()> {
     if files.is_empty() {
         bail!("which rows? cargo xtask bench forest gt_2011.csv gt_2012.csv (columns AT … CDP, NOX)");
     }
-    cargo(&["build", "--release", "-p", "noxctl"])?;
     let python = setup::python()?;
     let has = crate::run::succeeds(&python.to_string_lossy(), &["-c", "import sklearn, pandas"]);
     if !has {
@@ -63,12 +63,6 @@ fn forest(files: &[&str]) -> Result<()> {
             &["-m", "pip", "install", "--quiet", "scikit-learn", "pandas"],
         )?;
     }
-    let script = cache().join("bench-forest.py");
-    std::fs::write(&script, include_str!("bench_forest.py")).context("cannot write the bench")?;
-    let noxctl = target("release/noxctl");
-    let args: Vec<&OsStr> = [script.as_os_str(), noxctl.as_os_str()]
-        .into_iter()
-        .chain(files.iter().map(OsStr::new))
-        .collect();
-    command(python.as_os_str(), &args)
+    let args = files.iter().map(OsStr::new);
+    script("bench-forest.py", include_str!("bench_forest.py"), args)
 }

@@ -36,6 +36,7 @@ const PYTHON_PACKAGES: &[&str] = &[
     "pymodbus[serial]>=3.16,<3.17",
     "modbus-tk>=1.1.5,<1.2",
     "pysparkplug==0.6.1",
+    "pyarrow>=26,<27", // what notebooks read Parquet with
 ];
 
 /// What the desktop program is built with. False where it cannot be had.
@@ -66,7 +67,7 @@ pub fn python() -> Result<PathBuf> {
     let python = venv.join("bin").join("python");
     if !succeeds(
         &python.to_string_lossy(),
-        &["-c", "import pymodbus, modbus_tk, pysparkplug, serial"],
+        &["-c", "import pymodbus, modbus_tk, pysparkplug, serial, pyarrow"],
     ) {
         // the system's own Python: another may lack the modules that Debian splits off
         let system = if succeeds("/usr/bin/python3", &["-c", "import ensurepip"]) {

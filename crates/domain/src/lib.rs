@@ -9,6 +9,7 @@ pub mod quality;
 pub mod reading;
 pub mod tag;
 pub mod time;
+pub mod time_text;
 pub mod unit;
 
 pub use plant::PlantFile;

@@ -12,12 +12,14 @@ pub mod logging;
 pub mod scan;
 pub mod secrets;
 pub mod support;
+pub mod training;
 
 mod disk;
 mod engine;
 mod event;
 mod housekeeping;
 mod inference;
+mod inputs;
 mod limits;
 mod loaded;
 mod mean;

@@ -63,6 +63,29 @@ impl RunningMean {
         (!self.values.is_empty()).then(|| sum / self.values.len() as f64)
     }
 
+    /// The mean of the values in the window from this time on, if there are any.
+    pub fn mean_since(&self, start: Timestamp) -> Option<f64> {
+        let since = self.values.iter().rev().take_while(|(t, _)| *t >= start);
+        // in the order of time, as the mean of a whole window is summed
+        let count = since.count();
+        let sum: f64 = self.values.iter().skip(self.values.len() - count).map(|(_, v)| v).sum();
+        (count > 0).then(|| sum / count as f64)
+    }
+
+    /// Do the values in the window from this time on stand for half of its length, each for the time until the next? None
+    /// without such a value.
+    pub fn covers_half_since(&self, start: Timestamp) -> Option<bool> {
+        let (newest, _) = self.values.back().filter(|(t, _)| *t >= start)?;
+        let (first, _) = self.values.iter().find(|(t, _)| *t >= start)?;
+        let covered = newest.micros_since(*first) + self.spacing_micros;
+        Some(2 * covered >= self.window_micros)
+    }
+
+    /// Is there no value?
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// Do the values reach back far enough? Half of the window suffices.
     pub fn is_warm(&self) -> bool {
         match (self.since, self.values.back()) {

@@ -9,12 +9,12 @@
 //!   (`out-of-range`), or with an uncertain input (`input-quality`).
 
 use crate::{
+    inputs::Inputs,
     loaded::{LoadError, LoadedPlant, model_name},
-    mean::RunningMean,
 };
 use domain::{
     Frame, Reason, Sample, Status, Tag, TagId, Timestamp,
-    plant::{ModelBinding, RunningWhen},
+    plant::ModelBinding,
     tag::{Origin, PredictionPart, take_up},
     unit::{ConversionError, Unit},
 };
@@ -26,41 +26,12 @@ pub struct Predictor {
     model: Model,
     sha256: String,
     average_secs: f64,
-    inputs: Vec<Input>,
-    pacing: HashSet<TagId>,
-    renewed: HashSet<TagId>,
-    running_when: Option<RunningWhen>,
-    is_running: Option<bool>,
+    inputs: Inputs,
     /// value in the tag's unit = predicted · factor + offset
     output: (f64, f64),
     output_tags: [TagId; 3],
     measured: Option<TagId>,
     predicted_at: Option<Timestamp>,
-    running_at: Option<Timestamp>,
-}
-
-struct Input {
-    tag: TagId,
-    /// the model's unit from the tag's
-    line: (f64, f64),
-    mean: RunningMean,
-    /// Of the newest reading.
-    newest: Option<Newest>,
-}
-
-#[derive(Clone, Copy)]
-struct Newest {
-    time: Timestamp,
-    /// In the model's unit.
-    value: Option<f64>,
-    status: Status,
-}
-
-impl Input {
-    /// The mean; right after a standstill, for an input slower than the others, the value that is held.
-    fn value(&self) -> Option<f64> {
-        self.mean.mean().or(self.newest?.value)
-    }
 }
 
 impl Predictor {
@@ -101,7 +72,7 @@ impl Predictor {
                 error(format!("it needs the input {}, and this plant has no such tag; map it with `inputs = {{ {} = \"…\" }}`", input.name, input.name))
             })?;
             let line = line(tags[tag.index()].unit, &input.unit).map_err(|e| error(format!("input {}: {e}", input.name)))?;
-            Ok(Input { tag, line, mean: RunningMean::new(binding.average_secs), newest: None })
+            Ok((tag, line))
         });
         let inputs = inputs.collect::<Result<Vec<_>, LoadError>>()?;
 
@@ -135,44 +106,31 @@ impl Predictor {
             take_up(tags, tag)
         });
         let pacing = pacing_inputs(loaded, &inputs);
+        let running_when = loaded.plant.running_when.clone();
         Ok(Self {
             sha256: crate::loaded::sha256_hex(&bytes),
             model,
             average_secs: binding.average_secs,
-            inputs,
-            pacing,
-            renewed: HashSet::new(),
-            running_when: loaded.plant.running_when.clone(),
-            is_running: None,
+            inputs: Inputs::new(&inputs, binding.average_secs, pacing, running_when),
             output,
             output_tags,
             measured,
             predicted_at: None,
-            running_at: None,
         })
     }
 
     /// Would it do the same as this one, given the same frames?
     pub fn is_like(&self, other: &Self) -> bool {
-        let inputs = |p: &Self| p.inputs.iter().map(|i| (i.tag, i.line)).collect::<Vec<_>>();
         self.sha256 == other.sha256
             && self.average_secs == other.average_secs
-            && inputs(self) == inputs(other)
-            && self.pacing == other.pacing
-            && self.running_when == other.running_when
+            && self.inputs.is_like(&other.inputs)
             && (self.output, self.output_tags) == (other.output, other.output_tags)
     }
 
     /// Forgets what it has seen: the clock was set back, and what comes now would be taken for old.
     pub fn restart(&mut self) {
-        for input in &mut self.inputs {
-            input.mean.clear();
-            input.newest = None;
-        }
-        self.renewed.clear();
-        self.is_running = None;
+        self.inputs.restart();
         self.predicted_at = None;
-        self.running_at = None;
     }
 
     /// What an interface has to know of it.
@@ -183,7 +141,7 @@ impl Predictor {
             value,
             low,
             high,
-            inputs: self.inputs.iter().map(|i| i.tag).collect(),
+            inputs: self.inputs.tags().collect(),
             average_secs: self.average_secs,
             id: self.sha256.chars().take(12).collect(),
         }
@@ -206,23 +164,11 @@ impl Predictor {
 
     /// Takes a committed frame in; gives a prediction where one is due.
     pub fn take(&mut self, frame: &Frame) -> Option<Frame> {
-        let mine = |s: &&Sample| {
-            self.inputs.iter().any(|i| i.tag == s.tag) || self.running_when.as_ref().is_some_and(|r| r.tag == s.tag)
-        };
-        if !frame.samples.iter().any(|s| mine(&s)) {
+        if !self.inputs.take(frame) {
             return None;
         }
-        self.update_running(frame);
-        for sample in &frame.samples {
-            self.take_sample(frame.time, sample);
-        }
-        let is_due = self.pacing.iter().all(|tag| self.renewed.contains(tag));
-        if !is_due {
-            return None;
-        }
-        self.renewed.clear();
         // history that arrives late is stored, but the prediction does not go back
-        if self.is_running != Some(true) || self.predicted_at.is_some_and(|last| frame.time <= last) {
+        if self.predicted_at.is_some_and(|last| frame.time <= last) {
             return None;
         }
         let prediction = self.predict(frame.time)?;
@@ -232,65 +178,17 @@ impl Predictor {
 
     /// Does the turbine run? None while that is not known.
     pub fn is_running(&self) -> Option<bool> {
-        self.is_running
-    }
-
-    fn update_running(&mut self, frame: &Frame) {
-        let Some(rule) = &self.running_when else {
-            self.is_running = Some(true);
-            return;
-        };
-        let Some(sample) = frame.samples.iter().find(|s| s.tag == rule.tag) else {
-            return;
-        };
-        if self.running_at.is_some_and(|last| frame.time < last) {
-            return;
-        }
-        self.running_at = Some(frame.time);
-        let usable = sample.value.filter(|_| !matches!(sample.status, Status::Bad(_)));
-        self.is_running = usable.map(|value| value > rule.above);
-        if self.is_running != Some(true) {
-            // means over a standstill would say nothing of the turbine that runs
-            self.inputs.iter_mut().for_each(|input| input.mean.clear());
-        }
-    }
-
-    fn take_sample(&mut self, time: Timestamp, sample: &Sample) {
-        let Some(input) = self.inputs.iter_mut().find(|i| i.tag == sample.tag) else {
-            return;
-        };
-        if input.newest.is_some_and(|newest| time < newest.time) {
-            return;
-        }
-        let value = sample.value.filter(|_| !matches!(sample.status, Status::Bad(_)));
-        let value = value.map(|v| v * input.line.0 + input.line.1);
-        input.newest = Some(Newest {
-            time,
-            value,
-            status: sample.status,
-        });
-        self.renewed.insert(sample.tag);
-        if let (Some(value), Some(true)) = (value, self.is_running) {
-            input.mean.push(time, value);
-        }
+        self.inputs.is_running()
     }
 
     fn predict(&self, time: Timestamp) -> Option<Frame> {
-        let row: Vec<f64> = self.inputs.iter().map(Input::value).collect::<Option<_>>()?;
-        let statuses: Vec<Status> = self
-            .inputs
-            .iter()
-            .map(|i| Some(i.newest?.status))
-            .collect::<Option<_>>()?;
-        if statuses.iter().any(|s| matches!(s, Status::Bad(_))) {
-            return None;
-        }
-        let prediction = self.model.predict(&row);
+        let row = self.inputs.row()?;
+        let prediction = self.model.predict(&row.values);
         let status = match prediction.flag {
             Flag::MissingInput => return None,
-            _ if !self.inputs.iter().all(|i| i.mean.is_warm()) => Status::Uncertain(Reason::WarmingUp),
+            _ if !self.inputs.is_warm() => Status::Uncertain(Reason::WarmingUp),
             Flag::OutOfRange => Status::Uncertain(Reason::OutOfRange),
-            Flag::Ok if statuses.iter().any(|s| *s != Status::Good) => Status::Uncertain(Reason::InputQuality),
+            Flag::Ok if row.is_uncertain => Status::Uncertain(Reason::InputQuality),
             Flag::Ok => Status::Good,
         };
         let numbers = [prediction.value, prediction.lo, prediction.hi];
@@ -313,12 +211,12 @@ fn line(tag: Unit, input: &str) -> Result<(f64, f64), ConversionError> {
 }
 
 /// The inputs that come from the source which gives most of them; of several such, the first of the plant file.
-fn pacing_inputs(loaded: &LoadedPlant, inputs: &[Input]) -> HashSet<TagId> {
+fn pacing_inputs(loaded: &LoadedPlant, inputs: &[(TagId, (f64, f64))]) -> HashSet<TagId> {
     let from = |source| {
         let tags = loaded.plant.source_tags(source);
         inputs
             .iter()
-            .map(|i| i.tag)
+            .map(|(tag, _)| *tag)
             .filter(|t| tags.contains(t))
             .collect::<HashSet<_>>()
     };

@@ -100,6 +100,7 @@ impl Roster {
             plant: plant.name.clone(),
             turbine: plant.turbine.clone(),
             timezone: plant.timezone.clone(),
+            running_when: plant.running_when.clone(),
             tags: self.tags.clone(),
             streams: self.streams.clone(),
         }

@@ -23,6 +23,11 @@ impl Signals {
         Ok(Self(receiver))
     }
 
+    /// Has a signal come?
+    pub fn has_come(&self) -> bool {
+        self.0.try_recv().is_ok()
+    }
+
     /// Waits for a signal, the end of `span`, or until `has_ended` says so; it is asked and `every_second` called meanwhile.
     pub fn wait(&self, span: Option<Duration>, has_ended: impl Fn() -> bool, mut every_second: impl FnMut()) {
         let end = span.map(|span| Instant::now() + span);

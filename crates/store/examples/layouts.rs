@@ -147,6 +147,7 @@ fn measure_store(folder: &Path) -> Result<(), Box<dyn Error>> {
         plant: "P".into(),
         turbine: "T".into(),
         timezone: "UTC".into(),
+        running_when: None,
         tags: (0..TAGS).filter_map(tag).collect(),
         streams: vec![StreamDescription {
             source: "plc".into(),

@@ -70,6 +70,7 @@ fn record(path: &Path, seconds: i64) -> Result<()> {
         plant: "P".into(),
         turbine: "T".into(),
         timezone: "UTC".into(),
+        running_when: None,
         tags: (0..TAGS).filter_map(tag).collect(),
         streams: vec![StreamDescription {
             source: "plc".into(),

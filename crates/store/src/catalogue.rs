@@ -2,6 +2,7 @@
 
 use crate::description::{PlantIdentity, StoredTag};
 use crate::schema;
+use crate::settings;
 use domain::tag::Origin;
 use domain::{Basis, TagName, Unit};
 use rusqlite::types::Type;
@@ -65,6 +66,12 @@ impl Catalogue {
             .prepare("SELECT id, name, unit, dry, o2, description, is_predicted FROM tag ORDER BY id")?
             .query_map([], tag)?
             .collect::<rusqlite::Result<_>>()?;
+        let lags = settings::lags(connection)?;
+        let tags = tags.into_iter().map(|(id, tag)| {
+            let lag_secs = lags.get(tag.name.as_str()).copied().unwrap_or(0.0);
+            (id, StoredTag { lag_secs, ..tag })
+        });
+        let tags = tags.collect();
         let mut fields = connection.prepare(
             "SELECT f.place, f.tag, t.name FROM field f JOIN tag t ON t.id = f.tag WHERE f.part = ?1 ORDER BY f.place",
         )?;
@@ -137,6 +144,7 @@ fn tag(row: &Row<'_>) -> rusqlite::Result<(i64, StoredTag)> {
         } else {
             Origin::Measured
         },
+        lag_secs: 0.0,
     };
     Ok((row.get(0)?, tag))
 }

@@ -1,5 +1,6 @@
 //! What a database holds, as its user describes it and as it is found in the file.
 
+use domain::plant::RunningWhen;
 use domain::tag::Origin;
 use domain::{Basis, Tag, TagId, TagName, Unit};
 
@@ -12,6 +13,8 @@ pub struct Description {
     pub turbine: String,
     /// A zone of the tz database, for reports and the screen.
     pub timezone: String,
+    /// When the turbine counts as running: what trains from the database has to know it.
+    pub running_when: Option<RunningWhen>,
     /// All tags in the order of the plant: a [`TagId`] is a place in this list.
     pub tags: Vec<Tag>,
     /// What frames arrive: a [`StreamId`] is a place in this list.
@@ -58,6 +61,15 @@ pub struct PlantIdentity {
     pub store_id: Option<String>,
 }
 
+/// When the turbine of a database counts as running.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunningRule {
+    /// The tag that tells.
+    pub tag: TagName,
+    /// Running while its value is above this, in the tag's unit.
+    pub above: f64,
+}
+
 /// A tag as the database knows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredTag {
@@ -71,6 +83,8 @@ pub struct StoredTag {
     pub description: String,
     /// Measured or predicted.
     pub origin: Origin,
+    /// How late the value is at the instrument, in seconds, as the plant file last said.
+    pub lag_secs: f64,
 }
 
 impl StoredTag {

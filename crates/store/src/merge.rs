@@ -3,7 +3,7 @@
 use crate::catalogue::{Catalogue, Part};
 use crate::description::{Description, StoredTag, StreamDescription};
 use crate::error::StoreError;
-use crate::schema;
+use crate::{schema, settings};
 use domain::tag::Origin;
 use domain::{Tag, TagId};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -30,6 +30,7 @@ pub fn merge(
     let at = |error| StoreError::of(path, error);
     schema::write_statuses(connection).map_err(at)?;
     write_identity(connection, wanted).map_err(at)?;
+    settings::write(connection, wanted).map_err(at)?;
     let known = Catalogue::load(connection).map_err(at)?;
     let known: HashMap<&str, (i64, &StoredTag)> =
         known.tags.iter().map(|(id, t)| (t.name.as_str(), (*id, t))).collect();

@@ -3,13 +3,15 @@
 use crate::audit::{self, AuditCheck, AuditHead, AuditRecord};
 use crate::catalogue::{self, Catalogue, Part};
 use crate::columns::{self, Cells, Column, Series};
-use crate::description::{PlantIdentity, StoredTag};
+use crate::description::{PlantIdentity, RunningRule, StoredTag};
 use crate::error::StoreError;
 use crate::event::{self, EventRecord};
 use crate::file;
+use crate::frames::{self, Frames};
 use crate::grid::{FAR, Grid};
 use crate::retention::{self, Kept};
 use crate::row;
+use crate::settings;
 use crate::tiers;
 use domain::{Reading, Timestamp};
 use rusqlite::{Connection, params};
@@ -67,6 +69,33 @@ impl Reader {
     /// The database's file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// When the turbine counts as running, as the plant file last said; `None`: always.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn running_when(&self) -> Result<Option<RunningRule>, StoreError> {
+        self.snapshot(settings::running_when)
+    }
+
+    /// The frames from `from` on and before `to` that hold any of these tags, ordered by time, then seq, as they are
+    /// stored at this moment. A [`domain::TagId`] of them is a place in `tags`. They are read in pages, each on its own: the
+    /// memory is bounded, and the recorder's log does not grow however long it takes.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownTag`], and what the disk says.
+    pub fn frames(
+        &self,
+        tags: &[impl AsRef<str>],
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Result<Frames<'_>, StoreError> {
+        let last_seq = self.last_seq()?;
+        let fields = tags.iter().map(|tag| self.fields_of(tag.as_ref()));
+        let fields = fields.collect::<Result<Vec<_>, _>>()?;
+        let models = self.snapshot(frames::models)?;
+        Ok(Frames::new(self, by_part(&fields), models, from..to, last_seq))
     }
 
     /// All tags, in the order in which the database learned of them.

@@ -13,6 +13,7 @@ use crate::row::{self, ABSENT, Draft};
 use crate::tiers::{Added, Tiers};
 use domain::{Frame, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// A frame on its way into the database.
@@ -22,8 +23,8 @@ pub struct Incoming<'a> {
     pub stream: StreamId,
     /// Its samples.
     pub frame: &'a Frame,
-    /// May it come twice (MQTT, import)? Then a (tag, time, value) that the stream already has is stored once; another
-    /// value at that time is stored too, and counted.
+    /// May it come twice (MQTT, import)? Then a measured (tag, time, value) that is stored already, of whichever stream, is
+    /// not stored again; another value at that time is stored too, and counted.
     pub is_repeatable: bool,
 }
 
@@ -86,7 +87,12 @@ pub(crate) struct Tables {
     find: Vec<String>,
     pub(crate) newest: Vec<i64>,
     pub(crate) kept: Kept,
+    /// For each table the others that hold tags of it.
+    rivals: Vec<Vec<Rival>>,
 }
+
+/// Another table with the same tags: its index, and (place here, place there).
+type Rival = (usize, Vec<(usize, usize)>);
 
 impl Writer {
     /// Opens a database to record into, makes it where there is none, brings it to this program's version and adds the
@@ -280,6 +286,7 @@ impl Tables {
             find: Vec::new(),
             newest: Vec::new(),
             kept: Kept::load(connection)?,
+            rivals: rivals(parts),
         };
         let mut last_seq = retention::last_seq(connection)?;
         for part in parts {
@@ -305,6 +312,25 @@ impl Tables {
         }
         Ok((tables, last_seq))
     }
+}
+
+/// For each part the others with the same tags: history may be imported of what a source gave, and the other way round.
+fn rivals(parts: &[Part]) -> Vec<Vec<Rival>> {
+    let mut holders: HashMap<i64, Vec<(usize, usize)>> = HashMap::new();
+    for (index, part) in parts.iter().enumerate().filter(|(_, p)| !p.is_predicted) {
+        for field in &part.fields {
+            holders.entry(field.tag).or_default().push((index, field.place));
+        }
+    }
+    let mut rivals: Vec<BTreeMap<usize, Vec<(usize, usize)>>> = vec![BTreeMap::new(); parts.len()];
+    for places in holders.values().filter(|p| p.len() > 1) {
+        for &(here, place) in places {
+            for &(there, other) in places.iter().filter(|(there, _)| *there != here) {
+                rivals[here].entry(there).or_default().push((place, other));
+            }
+        }
+    }
+    rivals.into_iter().map(|r| r.into_iter().collect()).collect()
 }
 
 /// The rows of a frame, one for each table it has samples in.
@@ -342,7 +368,7 @@ impl Insertion<'_> {
         let time = incoming.frame.time.micros();
         let mut seq = None;
         for mut draft in drafts {
-            if incoming.is_repeatable && time <= self.tables.newest[draft.part] {
+            if incoming.is_repeatable {
                 self.take_out_repeated(time, &mut draft, done)?;
             }
             let count = draft.count();
@@ -360,32 +386,54 @@ impl Insertion<'_> {
     }
 
     fn take_out_repeated(&self, time: i64, draft: &mut Draft, done: &mut Committed) -> rusqlite::Result<()> {
-        let mut is_contradicting = vec![false; draft.values.len()];
-        let mut select = self.transaction.prepare_cached(&self.tables.find[draft.part])?;
+        let mut is_contradicting = Vec::new();
+        let part = draft.part;
+        if time <= self.tables.newest[part] {
+            let own = (0..draft.values.len()).map(|place| (place, place));
+            self.compare(part, own, time, draft, &mut is_contradicting, done)?;
+        }
+        for (other, places) in &self.tables.rivals[part] {
+            if time <= self.tables.newest[*other] {
+                self.compare(*other, places.iter().copied(), time, draft, &mut is_contradicting, done)?;
+            }
+        }
+        is_contradicting.sort_unstable();
+        is_contradicting.dedup();
+        let contradicting = is_contradicting.iter().filter(|&&place| draft.codes[place] != ABSENT);
+        done.contradicting += contradicting.count() as u64;
+        Ok(())
+    }
+
+    /// Compares a row with those that a table has at its time; `places`: (place in the row, place in the table).
+    fn compare(
+        &self,
+        table: usize,
+        places: impl Iterator<Item = (usize, usize)> + Clone,
+        time: i64,
+        draft: &mut Draft,
+        is_contradicting: &mut Vec<usize>,
+        done: &mut Committed,
+    ) -> rusqlite::Result<()> {
+        let mut select = self.transaction.prepare_cached(&self.tables.find[table])?;
         let mut rows = select.query([time])?;
         while let Some(row) = rows.next()? {
             let quality = row.get_ref(0)?.as_blob_or_null()?;
-            for (place, is_contradicting) in is_contradicting.iter_mut().enumerate() {
+            for (place, there) in places.clone() {
                 if draft.codes[place] == ABSENT {
                     continue;
                 }
-                let stored: Option<f64> = row.get(place + 1)?;
-                if row::status(quality, place, stored).is_none() {
+                let stored: Option<f64> = row.get(there + 1)?;
+                if row::status(quality, there, stored).is_none() {
                     continue;
                 }
                 if stored == draft.values[place] {
                     draft.clear(place);
                     done.repeated += 1;
                 } else {
-                    *is_contradicting = true;
+                    is_contradicting.push(place);
                 }
             }
         }
-        let contradicting = is_contradicting
-            .iter()
-            .zip(&draft.codes)
-            .filter(|(c, code)| **c && **code != ABSENT);
-        done.contradicting += contradicting.count() as u64;
         Ok(())
     }
 
@@ -441,6 +489,7 @@ mod tests {
             plant: "P".into(),
             turbine: "T".into(),
             timezone: "UTC".into(),
+            running_when: None,
             tags: vec![tag],
             streams: vec![StreamDescription {
                 source: "plc".into(),

@@ -63,6 +63,7 @@ fn description() -> Description {
         plant: "Example".into(),
         turbine: "GT1".into(),
         timezone: "Europe/Paris".into(),
+        running_when: None,
         tags: vec![
             tag("AT", "degC"),
             tag("AP", "mbar"),
@@ -586,4 +587,23 @@ fn only_the_owner_may_read_the_files() {
             entry.file_name()
         );
     }
+}
+
+#[test]
+fn what_another_stream_gave_is_not_stored_again() {
+    let folder = Folder::new();
+    let mut described = description();
+    described.streams.push(stream("import", &[2, 0]));
+    let mut writer = Writer::open(folder.database(), &described).unwrap();
+    commit(&mut writer, 0, &[frame(START, &[(0, 1.0), (1, 2.0)])], false);
+    commit(&mut writer, 1, &[frame(START, &[(2, 3.0)])], false);
+    let done = commit(
+        &mut writer,
+        3,
+        &[frame(START, &[(0, 1.0), (2, 4.0)]), frame(START + 1, &[(0, 1.0)])],
+        true,
+    );
+    assert_eq!((done.readings, done.repeated, done.contradicting), (2, 1, 1));
+    assert_eq!(values(&folder.database(), "AT"), [Some(1.0), Some(1.0)]);
+    assert_eq!(values(&folder.database(), "NOX"), [Some(3.0), Some(4.0)]);
 }

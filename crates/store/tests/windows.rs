@@ -43,6 +43,7 @@ fn description() -> Description {
         plant: "P".into(),
         turbine: "T".into(),
         timezone: "UTC".into(),
+        running_when: None,
         tags: vec![tag("A"), tag("B")],
         streams: vec![stream("plc"), stream("import")],
     }

@@ -1,6 +1,6 @@
 //! Data out and in.
 
-use super::Span;
+use super::{ExportCsvArgs, ExportParquetArgs, Span};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -27,26 +27,19 @@ pub struct QueryArgs {
     pub csv: bool,
 }
 
-/// `import`.
-#[derive(Args)]
-pub struct ImportArgs {
-    /// The plant file.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// The history: a column `t`, `time` or `timestamp`, other columns are tags.
-    #[arg(long, value_name = "CSV")]
-    pub csv: PathBuf,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// `export …`.
 #[derive(Subcommand)]
 pub enum ExportCommand {
     /// Readings as CSV.
-    #[command(after_help = "Example: noxctl export csv --db gt1.sqlite --out gt1.csv --wide --tags NOX,NOX_PRED")]
+    #[command(
+        after_help = "Examples: noxctl export csv --db gt1.sqlite --out gt1.csv --wide --tags NOX,NOX_PRED\n          noxctl export csv --db gt1.sqlite --out - --wide --zone plant --units --separator ';' --decimal ,"
+    )]
     Csv(ExportCsvArgs),
+    /// Readings as Parquet, for notebooks.
+    #[command(
+        after_help = "Example: noxctl export parquet --db gt1.sqlite --out gt1.parquet --wide --from 2026-03-01T00:00:00Z"
+    )]
+    Parquet(ExportParquetArgs),
     /// Readings into PostgreSQL; run again, it adds what is new.
     #[command(
         after_help = "Example: noxctl export postgres --db gt1.sqlite --url postgresql://nox@db.plant:5432/plant --password env:NOX_PG_PASSWORD"
@@ -63,29 +56,6 @@ pub struct ExportRefusedArgs {
     /// The database.
     #[arg(long, value_name = "FILE")]
     pub db: PathBuf,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `export csv`.
-#[derive(Args)]
-pub struct ExportCsvArgs {
-    /// The database.
-    #[arg(long, value_name = "FILE")]
-    pub db: PathBuf,
-    /// Where the readings are written.
-    #[arg(long, value_name = "CSV")]
-    pub out: PathBuf,
-    /// Tags, separated by commas; left out: all.
-    #[arg(long, value_delimiter = ',')]
-    pub tags: Option<Vec<String>>,
-    /// Which stretch of time.
-    #[command(flatten)]
-    pub span: Span,
-    /// A column a tag instead of a line a reading.
-    #[arg(long)]
-    pub wide: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

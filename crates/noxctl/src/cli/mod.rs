@@ -3,6 +3,7 @@
 mod data;
 mod device;
 mod keep;
+mod files;
 mod model;
 mod plant;
 mod simulate;
@@ -10,6 +11,7 @@ mod simulate;
 pub use data::*;
 pub use device::*;
 pub use keep::*;
+pub use files::*;
 pub use model::*;
 pub use plant::*;
 pub use simulate::*;
@@ -89,8 +91,10 @@ pub enum Command {
     /// Put what a helper needs into one file, without secrets: plant file, log, events, facts.
     #[command(after_help = "Example: noxctl support --config gt1.plant.toml --out support.zip")]
     Support(SupportArgs),
-    /// Train a model from CSV files.
-    #[command(after_help = "Example: noxctl train --data 2011.csv 2012.csv --target NOX --trees 200 --out nox.xt")]
+    /// Train a model from CSV files or from a database.
+    #[command(
+        after_help = "Examples: noxctl train --data 2011.csv 2012.csv --target NOX --trees 200 --out nox.xt\n          noxctl train --db gt1.sqlite --from 2026-01-01T00:00:00Z --to 2026-07-01T00:00:00Z --average 1h --target NOX --out nox.xt"
+    )]
     Train(TrainArgs),
     /// Predict the rows of a CSV file.
     #[command(after_help = "Example: noxctl predict --model nox.xt --data 2013.csv --out predicted.csv")]
@@ -102,7 +106,9 @@ pub enum Command {
     #[command(subcommand)]
     Model(ModelCommand),
     /// Import history into a plant's database.
-    #[command(after_help = "Example: noxctl import --config gt1.plant.toml --csv history.csv")]
+    #[command(
+        after_help = "Examples: noxctl import --config gt1.plant.toml --csv history.csv\n          noxctl import --config gt1.plant.toml --csv jan.csv feb.csv --zone plant --time-column Date --time-format '%d/%m/%Y %H:%M:%S' --separator ';' --decimal , --alias GT1.AMB_T=AT --unit AT=degF\n          noxctl import --config gt1.plant.toml --parquet history.parquet"
+    )]
     Import(ImportArgs),
     /// Export a database.
     #[command(subcommand)]

@@ -1,5 +1,6 @@
 //! Models.
 
+use super::Span;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -7,8 +8,20 @@ use std::path::PathBuf;
 #[derive(Args)]
 pub struct TrainArgs {
     /// CSV files, in the order of time.
-    #[arg(long, num_args = 1.., required = true, value_name = "CSV")]
+    #[arg(long, num_args = 1.., required_unless_present = "db", value_name = "CSV")]
     pub data: Vec<PathBuf>,
+    /// A database instead: means of what it holds, as the running program forms them.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "columns"], requires = "average")]
+    pub db: Option<PathBuf>,
+    /// Which stretch of time of the database.
+    #[command(flatten)]
+    pub span: Span,
+    /// The period of the means, such as `1h`, `15min`, `60s`: a row a period, which begins at whole multiples of it (UTC).
+    #[arg(long, value_name = "PERIOD", value_parser = period, requires = "db")]
+    pub average: Option<f64>,
+    /// Write the rows that the model is trained on, too.
+    #[arg(long, value_name = "CSV", requires = "db")]
+    pub rows: Option<PathBuf>,
     /// The column to predict.
     #[arg(long)]
     pub target: String,
@@ -120,6 +133,24 @@ pub struct ModelShowArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Seconds of a period.
+fn period(text: &str) -> Result<f64, String> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit {
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return Err("expected a number with its unit: 60s, 15min, 1h or 1d".to_owned()),
+    };
+    let secs = number.parse::<f64>().ok().map(|n| n * factor);
+    let secs = secs.filter(|s| (0.001..=31.0 * 86_400.0).contains(s));
+    secs.ok_or_else(|| "expected a period from 0.001s to 31d".to_owned())
 }
 
 fn max_features(text: &str) -> Result<MaxFeatures, String> {

@@ -3,6 +3,8 @@
 pub mod audit;
 pub mod check;
 pub mod keep;
+pub mod export;
+pub mod import;
 pub mod points;
 pub mod predict;
 pub mod query;

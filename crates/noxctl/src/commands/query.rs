@@ -6,7 +6,10 @@ use crate::{
     output,
 };
 use domain::Reading;
-use engine::export::csv::{Selection, long};
+use engine::export::{
+    csv::{Layout, long},
+    selection::Selection,
+};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use store::{Column, Reader};
@@ -52,7 +55,8 @@ pub fn query(args: &QueryArgs) -> Result<ExitCode> {
                 from: args.span.from,
                 to: args.span.to,
             };
-            long(&reader, &selection, std::io::stdout().lock()).map_err(Failure::work)?;
+            let out = std::io::stdout().lock();
+            long(&reader, &selection, &Layout::default(), out, &mut |_| true).map_err(Failure::work)?;
         }
     }
     Ok(ExitCode::SUCCESS)

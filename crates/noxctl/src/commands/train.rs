@@ -4,20 +4,26 @@ use crate::{
     cli::{MaxFeatures, TrainArgs, Validation},
     commands::transfer::write_whole,
     failure::{Failure, Result},
-    output,
+    output::{self, Progress},
     table::Table,
 };
+use engine::training::{self, Dropped, TrainingError, Wanted};
 use models::{Metrics, Scheme, Target, TrainOptions, Trained, TrainingTable};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, path::Path, process::ExitCode};
 
 /// Columns that are never inputs unless they are named: emissions are what is to be predicted.
 const EMISSIONS: [&str; 2] = ["CO", "NOX"];
 
 pub fn train(args: &TrainArgs) -> Result<ExitCode> {
-    let table = Table::read(&args.data, args.columns.as_deref())?;
-    let table = training_table(&table, args)?;
+    let (table, dropped) = match (&args.db, args.average) {
+        (Some(db), Some(average_secs)) => from_database(db, average_secs, args)?,
+        _ => {
+            let table = Table::read(&args.data, args.columns.as_deref())?;
+            (training_table(&table, args)?, None)
+        }
+    };
     let rows = table.measured.len();
     let options = TrainOptions {
         trees: args.trees as usize,
@@ -42,7 +48,14 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
     let trained = models::train(&table, &options).map_err(Failure::input)?;
     let bytes = trained.model.to_bytes().map_err(Failure::input)?;
     write_whole(&args.out, |file| file.write_all(&bytes).map_err(Failure::work))?;
-    let report = report(&trained, rows, &bytes, args);
+    let mut report = report(&trained, rows, &bytes, args);
+    if let Some(dropped) = &dropped {
+        report["dropped"] = dropped_json(dropped);
+        output::note(&format!(
+            "{rows} periods used; left out: {} not running, {} bad quality, {} warming up, {} without {}",
+            dropped.not_running, dropped.bad_quality, dropped.warming_up, dropped.no_target, args.target
+        ));
+    }
     if args.json {
         output::json(&report)?;
     } else {
@@ -61,6 +74,62 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The rows that a database gives.
+fn from_database(db: &Path, average_secs: f64, args: &TrainArgs) -> Result<(TrainingTable, Option<Dropped>)> {
+    let reader = store::Reader::open(db)?;
+    let wanted = Wanted {
+        target: args.target.clone(),
+        inputs: args.inputs.clone(),
+        without: EMISSIONS.map(str::to_owned).to_vec(),
+        from: args.span.from,
+        to: args.span.to,
+        average_secs,
+    };
+    let progress = Progress::new("frames read");
+    let found = training::rows(&reader, &wanted, &mut |frames| progress.done(frames));
+    let found = found.map_err(|e| match e {
+        TrainingError::Store(e) => e.into(),
+        e => Failure::input(format!("{}: {e}", db.display())),
+    })?;
+    let csv = found.to_csv();
+    if let Some(rows) = &args.rows {
+        write_whole(rows, |file| file.write_all(csv.as_bytes()).map_err(Failure::work))?;
+    }
+    if found.measured.is_empty() {
+        return Err(Failure::input(format!(
+            "{}: no row is left of this stretch of time: {}",
+            db.display(),
+            dropped_json(&found.dropped)
+        )));
+    }
+    let span = found.times.first().zip(found.times.last());
+    let table = TrainingTable {
+        span: span.map(|(a, b)| (a.to_string(), b.to_string())),
+        names: found.names,
+        units: found.units,
+        columns: found.columns,
+        target: Target {
+            name: args.target.clone(),
+            unit: found.target_unit,
+        },
+        measured: found.measured,
+        data_sha256: Sha256::digest(csv.as_bytes())
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect(),
+    };
+    Ok((table, Some(found.dropped)))
+}
+
+fn dropped_json(dropped: &Dropped) -> Value {
+    json!({
+        "not-running": dropped.not_running,
+        "bad-quality": dropped.bad_quality,
+        "warming-up": dropped.warming_up,
+        "no-target": dropped.no_target,
+    })
 }
 
 fn training_table(table: &Table, args: &TrainArgs) -> Result<TrainingTable> {

@@ -1,75 +1,14 @@
-//! `import` and `export`.
+//! `export postgres`, `export refused`, and writing files whole.
 
 use crate::{
-    cli::{ExportCsvArgs, ExportPostgresArgs, ExportRefusedArgs, ImportArgs},
+    cli::{ExportPostgresArgs, ExportRefusedArgs},
     failure::{Failure, Result},
     output::{self, Progress},
 };
-use engine::{
-    LoadedPlant,
-    export::{
-        csv::{Selection, long, wide},
-        postgres::{PostgresError, RefusedFile, Target},
-    },
-    import::ImportError,
-};
+use engine::export::postgres::{PostgresError, RefusedFile, Target};
 use serde_json::json;
 use std::{path::Path, process::ExitCode};
 use store::Reader;
-
-pub fn import(args: &ImportArgs) -> Result<ExitCode> {
-    let plant = LoadedPlant::read(&args.config)?;
-    let progress = Progress::new("rows imported");
-    let imported = engine::import::csv(&plant, &plant.database(), &args.csv, |rows| progress.done(rows));
-    let imported = imported.map_err(|e| match e {
-        ImportError::Store(e) => e.into(),
-        e => Failure::input(e),
-    })?;
-    if args.json {
-        output::json(&json!({"rows": imported.rows, "readings": imported.readings, "rejected": imported.rejected}))?;
-    } else {
-        output::note(&format!("{} rows, {} new readings", imported.rows, imported.readings));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-pub fn export_csv(args: &ExportCsvArgs) -> Result<ExitCode> {
-    let reader = Reader::open(&args.db)?;
-    let all = reader
-        .tags()
-        .into_iter()
-        .map(|t| t.name)
-        .filter(|n| !n.is_system())
-        .map(|n| n.to_string());
-    let known: Vec<String> = all.collect();
-    let tags = args.tags.clone().unwrap_or_else(|| known.clone());
-    if let Some(unknown) = tags.iter().find(|t| !known.contains(t)) {
-        return Err(Failure::input(format!(
-            "{}: no tag {unknown:?}; its tags are {}",
-            args.db.display(),
-            known.join(", ")
-        )));
-    }
-    let selection = Selection {
-        tags,
-        from: args.span.from,
-        to: args.span.to,
-    };
-    let readings = write_whole(&args.out, |file| {
-        let exported = if args.wide {
-            wide(&reader, &selection, file)
-        } else {
-            long(&reader, &selection, file)
-        };
-        exported.map_err(Failure::work)
-    })?;
-    if args.json {
-        output::json(&json!({"readings": readings, "out": args.out}))?;
-    } else {
-        output::note(&format!("{readings} readings in {}", args.out.display()));
-    }
-    Ok(ExitCode::SUCCESS)
-}
 
 pub fn export_postgres(args: &ExportPostgresArgs) -> Result<ExitCode> {
     if args.print_schema {

@@ -179,11 +179,13 @@ fn files_are_the_owners_alone_whatever_the_umask() {
         let backup = format!("backup --db {} --out {}", path(&db), path(&out));
         assert!(under(&backup).status().unwrap().success());
         let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", path(&db)));
+        wait("the reserve", 30, || beside(".reserve").exists().then_some(()));
         let files = [
             db.clone(),
             beside("-wal"),
             beside("-shm"),
             beside(".lock"),
+            beside(".reserve"),
             db.with_extension("log"),
             out.clone(),
         ];

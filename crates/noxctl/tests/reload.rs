@@ -8,7 +8,7 @@
 )]
 
 mod common;
-use common::*;
+use common::{keyring::Keyring, *};
 use std::{
     io::{BufRead, BufReader, Read},
     path::Path,

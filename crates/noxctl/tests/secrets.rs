@@ -8,7 +8,7 @@
 )]
 
 mod common;
-use common::*;
+use common::{keyring::Keyring, *};
 use std::{path::Path, process::Command};
 
 /// Posts a line with a token; the answer's status.

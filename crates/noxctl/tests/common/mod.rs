@@ -1,8 +1,8 @@
 //! Starts the real program and real peers, and ends what it started.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
-mod keyring;
-pub use keyring::Keyring;
+#[cfg(unix)]
+pub mod keyring;
 #[cfg(unix)]
 pub mod postgres;
 

@@ -115,8 +115,13 @@ pub enum ImportError {
         message: String,
     },
     /// Another process records into the database.
-    #[error("{}: a recorder writes to this database; end it first, then import", .0.display())]
-    Recording(PathBuf),
+    #[error("{}: a recorder{} writes to this database; end it first, then import", .database.display(), .pid.map(|p| format!(" (process {p})")).unwrap_or_default())]
+    Recording {
+        /// The database.
+        database: PathBuf,
+        /// The process, where its number could be read.
+        pid: Option<u32>,
+    },
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -142,9 +147,12 @@ pub fn run(
     options: &Options,
     go_on: &mut dyn FnMut(Step) -> bool,
 ) -> Result<Imported, ImportError> {
-    let recording = || ImportError::Recording(database.to_owned());
-    if store::is_recording(database) {
-        return Err(recording());
+    let recording = |pid| ImportError::Recording {
+        database: database.to_owned(),
+        pid,
+    };
+    if let Some(recorder) = store::recorder(database) {
+        return Err(recording(recorder.pid));
     }
     let Some(tags) = check(loaded, files, options, go_on)? else {
         return Ok(Imported {
@@ -153,7 +161,7 @@ pub fn run(
         });
     };
     let mut writer = Writer::open(database, &description(loaded, tags)).map_err(|error| match error {
-        StoreError::Locked { .. } => recording(),
+        StoreError::Locked { pid, .. } => recording(pid),
         error => error.into(),
     })?;
     let imported = store(loaded, files, options, &mut writer, go_on);

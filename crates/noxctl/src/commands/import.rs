@@ -37,7 +37,7 @@ pub fn import(args: &ImportArgs) -> Result<ExitCode> {
     let imported = import::run(&plant, &plant.database(), &files, &options, &mut go_on);
     let imported = imported.map_err(|e| match e {
         ImportError::Store(e) => e.into(),
-        e @ (ImportError::Recording(_) | ImportError::Thread(_)) => Failure::work(e),
+        e @ (ImportError::Recording { .. } | ImportError::Thread(_)) => Failure::work(e),
         e => Failure::input(e),
     })?;
     if args.json {

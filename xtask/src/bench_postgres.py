@@ -34,6 +34,12 @@ with tempfile.TemporaryDirectory() as folder:
     try:
         url = f"postgresql://nox@127.0.0.1:{port}/postgres"
         ask = lambda sql: run(bin / "psql", "-XAtq", url, "-c", sql)
+
+        def clock(sql):
+            begin = time.perf_counter()
+            ask(sql)
+            return time.perf_counter() - begin
+
         ask(run(noxctl, "export", "postgres", "--print-schema"))
         if table == "plain":
             ask("drop index nox.reading_ts")
@@ -69,6 +75,13 @@ with tempfile.TemporaryDirectory() as folder:
         again = json.loads(run(noxctl, "export", "postgres", "--db", d / "t.sqlite", "--url", url, "--json"))
         assert again["inserted"] == 0, again
         print(f"{table}: {rows} rows, {size.strip()}; replayed, nothing new: {rows / (time.perf_counter() - begin):,.0f} rows/s")
+        if table == "brin":
+            ask("vacuum analyze nox.reading")
+            panel = "select count(*) from nox.measured_predicted where ts >= '2026-03-01 12:00Z' and ts < '2026-03-01 13:00Z' and plant = 'Bench' and turbine = 'GT1' and target = 'NOX'"
+            took = lambda: min(clock(panel) for _ in range(5))
+            with_index = took()
+            ask("drop index nox.reading_ts")
+            print(f"an hour of nox.measured_predicted out of a day: {with_index * 1e3:.0f} ms with the BRIN index, {took() * 1e3:.0f} ms without")
         o, t = statistics.median(ours), statistics.median(theirs)
         print(f"{table}: export {o:,.0f} rows/s, psql \\copy from CSV {t:,.0f} rows/s, ratio {o / t:.2f} (medians of {rounds})")
     finally:

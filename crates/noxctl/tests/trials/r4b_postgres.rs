@@ -61,6 +61,7 @@ fn r4b_postgres_killed_at_random_ends_with_the_same_rows() {
     server.halt();
     let imported = json(&["import", "--config", path(&config), "--csv", path(&day)]);
     let imported = imported["readings"].as_u64().unwrap();
+    let before = good(&db, "A0").len();
     let clock = folder.path().join("clock");
     let set = |offset: i64| {
         let new = folder.path().join("clock.new");
@@ -77,8 +78,8 @@ fn r4b_postgres_killed_at_random_ends_with_the_same_rows() {
             .stdout(Stdio::null())
             .stderr(Stdio::null()),
     );
-    wait("the first readings", 20, || {
-        (good(&db, "A0").len() > seconds).then_some(())
+    wait("the first readings", 60, || {
+        (good(&db, "A0").len() > before + 10).then_some(())
     });
     server.resume();
     let back = Instant::now();

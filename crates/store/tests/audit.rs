@@ -12,6 +12,7 @@ fn description() -> Description {
         plant: "P".into(),
         turbine: "GT1".into(),
         timezone: "UTC".into(),
+        running_when: None,
         tags: Vec::new(),
         streams: Vec::new(),
     }

@@ -2,16 +2,16 @@
 
 mod data;
 mod device;
-mod keep;
 mod files;
+mod keep;
 mod model;
 mod plant;
 mod simulate;
 
 pub use data::*;
 pub use device::*;
-pub use keep::*;
 pub use files::*;
+pub use keep::*;
 pub use model::*;
 pub use plant::*;
 pub use simulate::*;

@@ -2,9 +2,9 @@
 
 pub mod audit;
 pub mod check;
-pub mod keep;
 pub mod export;
 pub mod import;
+pub mod keep;
 pub mod points;
 pub mod predict;
 pub mod query;

@@ -134,8 +134,8 @@ impl<'a> Series<'a> {
 
     /// Adds everything in the window to `out`, with the first so many tiers.
     pub fn reduce(&self, grid: &Grid, levels: usize, out: &mut [Cells]) -> rusqlite::Result<()> {
-        let (from, to) = grid.ends();
-        let mut ranges = vec![from..to];
+        let (start, end) = grid.ends();
+        let mut ranges = Vec::from([Range { start, end }]);
         for &secs in LEVELS_SECS[..levels].iter().rev() {
             let mut rest = Vec::with_capacity(ranges.len());
             for range in ranges {

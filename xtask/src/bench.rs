@@ -16,6 +16,7 @@ pub fn run(args: &[String]) -> Result<()> {
             cargo(&[&example, size].concat())
         }
         ["ingest", ref seconds @ ..] => {
+            setup::sqlite()?;
             cargo(&["build", "--release", "-p", "store", "--example", "plain_rows"])?;
             let plain = target("release/examples/plain_rows");
             let args = [plain.as_os_str()].into_iter().chain(seconds.iter().map(OsStr::new));
@@ -26,6 +27,7 @@ pub fn run(args: &[String]) -> Result<()> {
             script("bench-postgres.py", include_str!("bench_postgres.py"), args)
         }
         ["import", ref part @ ..] => {
+            setup::sqlite()?;
             let args = part.iter().map(OsStr::new);
             script("bench-import.py", include_str!("bench_import.py"), args)
         }

@@ -49,6 +49,11 @@ pub fn peers() -> Result<bool> {
     packages(PEERS)
 }
 
+/// The competitor of the benches of the store.
+pub fn sqlite() -> Result<()> {
+    packages(&["sqlite3"]).map(drop)
+}
+
 /// The compiler for the webview.
 pub fn wasm() -> Result<()> {
     let installed = Command::new("rustup")

@@ -95,9 +95,11 @@ fn r4b_postgres_killed_at_random_ends_with_the_same_rows() {
         (server.ask(&days) == "t").then_some(())
     });
     let day_after = back.elapsed();
-    // a transaction number a page: that of the newest readings is below that of the first old ones
+    // a transaction number a page: that of the newest readings is below that of the first old ones; a page of the newest
+    // begins a hundred frames before the newest
+    let old = seconds - 200;
     let order = format!(
-        "select min(xmin::text::bigint) filter (where seq > {seconds}) < min(xmin::text::bigint) filter (where seq <= {seconds}) from nox.reading"
+        "select min(xmin::text::bigint) filter (where seq > {seconds}) < min(xmin::text::bigint) filter (where seq <= {old}) from nox.reading"
     );
     assert_eq!(server.ask(&order), "t", "the newest readings go first");
 

@@ -10,6 +10,7 @@ die            ends without DISCONNECT: the broker publishes the death certifica
 """
 import os
 import sys
+import time
 
 from pysparkplug import DataType, DData, Device, EdgeNode, Message, MessageType, Metric, QoS, Topic
 from pysparkplug._time import get_current_timestamp
@@ -36,10 +37,11 @@ def send(m):
 for line in sys.stdin:
     word, *values = line.split()
     if word == "connect":
+        # registered first: its birth follows the node's in the client's own thread, and never overtakes it
+        node.register(device)
         node.connect("127.0.0.1", port=port)
         while not node._connected:
-            pass
-        node.register(device)
+            time.sleep(0.01)
     elif word == "data":
         send(metric(float(values[0]), alias=NOX))
     elif word == "named":

@@ -27,7 +27,6 @@ mod r5_late_answers;
 mod r6_dead_unit;
 mod r8a_clock;
 mod r8b_tiers;
-mod server;
 
 /// `quick` in the suite, `full` when the trial is made for the record.
 fn scaled<T>(quick: T, full: T) -> T {

@@ -1,7 +1,11 @@
 //! R1: `kill -9` at random moments while fifty tags are written ten times a second, and exported where PostgreSQL is there.
 //! Whatever a `committed` event told is in the file, which is whole, and the next start stores its first row within 5 s.
 
-use crate::{common::*, faults::*, report, scaled, server::Server};
+use crate::{
+    common::{postgres::Server, *},
+    faults::*,
+    report, scaled,
+};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -10,10 +14,8 @@ fn r1_kills_lose_nothing_that_was_committed() {
     let folder = tempfile::tempdir().unwrap();
     let (_slave, port) = slave();
     let server_folder = tempfile::tempdir().unwrap();
-    let server = Server::start(server_folder.path());
-    let export = server.as_ref().map_or_else(String::new, |server| {
-        format!("[export.postgres]\nurl = \"{}\"\nenabled = true\n", server.url())
-    });
+    let server = Server::start(server_folder.path(), "trust");
+    let export = format!("[export.postgres]\nurl = \"{}\"\nenabled = true\n", server.url("nox"));
     let (config, db) = fifty(folder.path(), port, &export);
     let (mut acknowledged, mut longest, mut first) = (0, Duration::ZERO, Duration::ZERO);
     for kill in 0..kills {
@@ -35,27 +37,23 @@ fn r1_kills_lose_nothing_that_was_committed() {
     let run = Watched::start(&config, folder.path(), &[]);
     run.commits(3, 30);
     let stored = || readings_of(&db);
-    let exported = server.as_ref().filter(|s| exports(s)).map(|server| {
-        let behind = wait("everything in PostgreSQL", 60, || {
-            let there = server.value("SELECT count(*) FROM nox.reading WHERE tag NOT LIKE 'sys.%'")?;
-            let (there, here) = (there.parse::<i64>().ok()?, stored());
-            // a second's readings may be on their way
-            (here - there <= 10 * TAGS as i64).then_some(here - there)
-        });
-        let twice = "SELECT count(*) - count(DISTINCT (tag, ts, seq)) FROM nox.reading";
-        assert_eq!(server.value(twice).as_deref(), Some("0"));
-        format!("exported all the while to PostgreSQL, which had all but {behind} readings at the end, none twice")
+    let behind = wait("everything in PostgreSQL", 60, || {
+        let there = "select count(*) from nox.reading where tag not like 'sys.%'";
+        let (there, here) = (server.try_ask(there).ok()?.parse::<i64>().ok()?, stored());
+        // a second's readings may be on their way
+        (here - there <= 10 * TAGS as i64).then_some(here - there)
     });
+    let twice = "select count(*) - count(distinct (tag, ts, seq)) from nox.reading";
+    assert_eq!(server.ask(twice), "0");
     let (is_well, acknowledged) = run.terminate();
     assert!(is_well);
     let found = outside(&db, acknowledged, "plc");
     assert_whole(&found, "at the end");
-    let exported = exported.unwrap_or_else(|| "without an export".into());
     report(
         "R1",
         &format!(
             "{kills} kills, {TAGS} tags at 10 Hz, {acknowledged} frames acknowledged, {} polls stored: 0 lost, 0 twice, the file whole each time; \
-             {exported}; first new row at most {:.1} s after a start (the very first {:.1} s); load {}",
+             exported all the while to PostgreSQL, which had all but {behind} readings at the end, none twice; first new row at most {:.1} s after a start (the very first {:.1} s); load {}",
             found["frames"],
             longest.as_secs_f64(),
             first.as_secs_f64(),
@@ -66,19 +64,6 @@ fn r1_kills_lose_nothing_that_was_committed() {
 }
 
 /// Has the schema been made?
-fn exports(server: &Server) -> bool {
-    let end = Instant::now() + Duration::from_secs(10);
-    let table = "SELECT count(*) FROM nox.reading";
-    while server.value(table).is_none() {
-        if Instant::now() > end {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    true
-}
-
-/// Rows of the view, as any SQLite tool counts them.
 fn readings_of(db: &std::path::Path) -> i64 {
     let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(c.execute('SELECT count(*) FROM readings').fetchone()[0])";
     let output = std::process::Command::new(python())

@@ -205,13 +205,12 @@ pub fn train(table: &TrainingTable, options: &TrainOptions) -> Result<Trained, T
         });
     }
     let start = Instant::now();
-    let mut forest = ExtraTrees::fit_columns(
+    let forest = ExtraTrees::fit_columns(
         &rows.narrow.iter().map(Vec::as_slice).collect::<Vec<_>>(),
         &rows.measured,
         &params,
     )?;
     let fit_secs = start.elapsed().as_secs_f64();
-    forest.round_values();
 
     let (interval, validation) = match options.validation {
         Some(scheme) => validate(&rows, scheme, &params)?,

@@ -1,34 +1,15 @@
 //! The forest and linfa's traits.
 
-use super::{ExtraTreesValidParams, ForestError, grow};
+use super::{
+    ExtraTreesValidParams, ForestError, Node, grow,
+    walk::{CURSORS, Padded, walk},
+};
 use linfa::{
     dataset::{AsSingleTargets, DatasetBase},
     traits::{Fit, PredictInplace},
 };
 use ndarray::{Array1, ArrayBase, ArrayView1, Data, Ix2};
 use rayon::prelude::*;
-
-/// A node of a tree. Children always lie behind their parent, so that walking down ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(C)]
-pub struct Node {
-    /// A row goes left when its input is at most this.
-    pub threshold: f32,
-    /// The input asked; [`Node::LEAF`] in a leaf.
-    pub feature: u16,
-    /// The right child, counted from the tree's root; the left one is the next node. In a leaf: its place among the leaf values.
-    pub link: u32,
-}
-
-impl Node {
-    /// Marks a leaf.
-    pub const LEAF: u16 = u16::MAX;
-
-    /// Is it a leaf?
-    pub fn is_leaf(&self) -> bool {
-        self.feature == Self::LEAF
-    }
-}
 
 /// A fitted forest in flat arrays: trees one behind the other, each in pre-order.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,15 +18,15 @@ pub struct ExtraTrees {
     /// Where each tree begins among the nodes, and the end.
     pub(crate) roots: Vec<u32>,
     pub(crate) nodes: Vec<Node>,
-    /// Where each tree's leaves begin among the values, and the end.
-    pub(crate) leaf_roots: Vec<u32>,
-    pub(crate) values: Vec<f64>,
-    /// Training rows in each leaf.
-    pub(crate) counts: Vec<u32>,
 }
 
-/// Rows that go through one tree before the next: both stay in the cache.
-const BLOCK: usize = 512;
+/// Most rows that go through a tree before the next tree; fewer where there are more cores than such blocks.
+const BLOCK: usize = 16_384;
+/// Fewest rows of a block: for fewer a thread is not worth its while.
+const LEAST_BLOCK: usize = 256;
+/// Lanes of a row of few inputs, and of any.
+const FEW: usize = 16;
+const MANY: usize = Node::MOST_INPUTS + 1;
 
 impl ExtraTrees {
     /// Settings to fit with.
@@ -63,31 +44,36 @@ impl ExtraTrees {
         self.roots.len() - 1
     }
 
+    /// The nodes of a tree, in pre-order.
+    pub fn tree(&self, tree: usize) -> &[Node] {
+        &self.nodes[self.roots[tree] as usize..self.roots[tree + 1] as usize]
+    }
+
     /// Number of nodes of all trees, leaves too.
     pub fn node_count(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Training rows in each leaf, tree by tree.
-    pub fn leaf_counts(&self) -> &[u32] {
-        &self.counts
+    /// Training rows in each leaf, tree by tree; 0 where they are not known.
+    pub fn leaf_counts(&self) -> impl Iterator<Item = u32> + '_ {
+        self.nodes.iter().filter(|n| n.is_leaf()).map(|n| n.rows())
     }
 
     /// Fits column-major inputs (`columns[feature][row]`) and targets.
     ///
     /// # Errors
-    /// [`ForestError`]: empty or uneven data, NaN, no threads, a forest too large.
+    /// [`ForestError`]: empty, uneven or too much data, NaN, no threads, a forest too large.
     pub fn fit_columns(
         columns: &[&[f32]],
         targets: &[f64],
         params: &ExtraTreesValidParams,
     ) -> Result<Self, ForestError> {
-        let rows = targets.len();
-        if rows == 0 || columns.is_empty() || columns.len() >= usize::from(Node::LEAF) || u32::try_from(rows).is_err() {
-            return Err(ForestError::Empty {
-                rows,
-                inputs: columns.len(),
-            });
+        let (rows, inputs) = (targets.len(), columns.len());
+        if rows == 0 || inputs == 0 {
+            return Err(ForestError::Empty { rows, inputs });
+        }
+        if rows > Node::MOST || inputs > Node::MOST_INPUTS {
+            return Err(ForestError::TooMuch { rows, inputs });
         }
         if let Some(input) = columns.iter().position(|c| c.len() != rows) {
             return Err(ForestError::Uneven {
@@ -96,83 +82,88 @@ impl ExtraTrees {
                 expected: rows,
             });
         }
-        let is_number = |row: usize| targets[row].is_finite() && columns.iter().all(|c| c[row].is_finite());
+        // leaves hold f32: a target beyond it is as little a number as an input beyond it
+        let is_number = |row: usize| (targets[row] as f32).is_finite() && columns.iter().all(|c| c[row].is_finite());
         if let Some(row) = (0..rows).find(|&row| !is_number(row)) {
             return Err(ForestError::NotANumber { row });
         }
         let sample = grow::Sample::new(columns, targets);
-        let grown: Vec<grow::Tree> = in_pool(params.threads, || {
+        let grown: Vec<Vec<Node>> = in_pool(params.threads, || {
             (0..params.trees as u64)
                 .into_par_iter()
-                .map(|tree| grow::tree(&sample, params, tree))
+                .map_init(|| grow::Grower::new(&sample, params), |grower, tree| grower.tree(tree))
                 .collect()
         })?;
-        let nodes = grown.iter().map(|t| t.nodes.len()).sum();
-        if u32::try_from(nodes).is_err() {
+        Self::join(inputs, &grown)
+    }
+
+    /// Puts trees together.
+    pub(crate) fn join(inputs: usize, trees: &[Vec<Node>]) -> Result<Self, ForestError> {
+        let nodes = trees.iter().map(Vec::len).sum();
+        if u32::try_from(nodes).is_err() || trees.iter().any(|t| t.len() > Node::MOST) {
             return Err(ForestError::TooLarge { nodes });
         }
-        Ok(Self::join(columns.len(), grown))
-    }
-
-    /// Rounds the leaf values to f32: half the file, and an error of 6·10⁻⁸ of the value.
-    pub(crate) fn round_values(&mut self) {
-        self.values.iter_mut().for_each(|v| *v = f64::from(*v as f32));
-    }
-
-    fn join(inputs: usize, trees: Vec<grow::Tree>) -> Self {
         let mut forest = Self {
             inputs,
             roots: vec![0],
-            nodes: Vec::new(),
-            leaf_roots: vec![0],
-            values: Vec::new(),
-            counts: Vec::new(),
+            nodes: Vec::with_capacity(nodes),
         };
         for tree in trees {
-            forest.nodes.extend(tree.nodes);
-            forest.values.extend(tree.values);
-            forest.counts.extend(tree.counts);
+            forest.nodes.extend_from_slice(tree);
             forest.roots.push(forest.nodes.len() as u32);
-            forest.leaf_roots.push(forest.values.len() as u32);
         }
-        forest
+        Ok(forest)
     }
 
     /// The prediction of one row of as many numbers as the forest has inputs.
     pub fn predict_row(&self, row: &[f32]) -> f64 {
-        let sum: f64 = (0..self.trees()).map(|tree| self.leaf_value(tree, row)).sum();
+        if self.inputs < FEW {
+            self.one::<FEW>(row)
+        } else {
+            self.one::<MANY>(row)
+        }
+    }
+
+    fn one<const S: usize>(&self, row: &[f32]) -> f64 {
+        let row = Padded::<S>::new(row);
+        let last = self.trees() - 1;
+        let mut sum = 0.0;
+        for first in (0..=last).step_by(CURSORS) {
+            let at = std::array::from_fn(|i| self.roots[(first + i).min(last)] as usize);
+            let values = walk(&self.nodes, at, [&row; CURSORS]);
+            let trees = CURSORS.min(last + 1 - first);
+            values[..trees].iter().for_each(|v| sum += f64::from(*v));
+        }
         sum / self.trees() as f64
     }
 
-    /// Predictions of rows that lie one behind the other.
+    /// Predictions of rows that lie one behind the other; each the same number as of the row alone.
     pub fn predict_rows(&self, rows: &[f32]) -> Vec<f64> {
         let mut out = vec![0.0; rows.len() / self.inputs];
-        let blocks = out.par_chunks_mut(BLOCK).zip(rows.par_chunks(BLOCK * self.inputs));
+        let share = out.len().div_ceil(rayon::current_num_threads());
+        let block = share.clamp(LEAST_BLOCK, BLOCK);
+        let blocks = out.par_chunks_mut(block).zip(rows.par_chunks(block * self.inputs));
         blocks.for_each(|(out, rows)| {
-            for tree in 0..self.trees() {
-                for (sum, row) in out.iter_mut().zip(rows.chunks_exact(self.inputs)) {
-                    *sum += self.leaf_value(tree, row);
-                }
+            if self.inputs < FEW {
+                self.many::<FEW>(rows, out);
+            } else {
+                self.many::<MANY>(rows, out);
             }
-            out.iter_mut().for_each(|sum| *sum /= self.trees() as f64);
         });
         out
     }
 
-    fn leaf_value(&self, tree: usize, row: &[f32]) -> f64 {
-        let nodes = &self.nodes[self.roots[tree] as usize..self.roots[tree + 1] as usize];
-        let mut at = 0;
-        loop {
-            let node = nodes[at];
-            if node.is_leaf() {
-                return self.values[(self.leaf_roots[tree] + node.link) as usize];
+    fn many<const S: usize>(&self, rows: &[f32], out: &mut [f64]) {
+        let rows: Vec<Padded<S>> = rows.chunks_exact(self.inputs).map(Padded::new).collect();
+        for tree in 0..self.trees() {
+            let nodes = self.tree(tree);
+            for (rows, sums) in rows.chunks(CURSORS).zip(out.chunks_mut(CURSORS)) {
+                let last = rows.len() - 1;
+                let values = walk(nodes, [0; CURSORS], std::array::from_fn(|i| &rows[i.min(last)]));
+                sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += f64::from(v));
             }
-            at = if row[usize::from(node.feature)] <= node.threshold {
-                at + 1
-            } else {
-                node.link as usize
-            };
         }
+        out.iter_mut().for_each(|sum| *sum /= self.trees() as f64);
     }
 }
 

@@ -21,6 +21,14 @@ pub enum ForestError {
         /// Inputs given.
         inputs: usize,
     },
+    /// More than the forest has room for.
+    #[error("{rows} rows with {inputs} inputs: a forest takes at most 16777215 rows and 255 inputs")]
+    TooMuch {
+        /// Rows given.
+        rows: usize,
+        /// Inputs given.
+        inputs: usize,
+    },
     /// An input with another number of rows than the target.
     #[error("input {input} has {rows} rows, the target {expected}")]
     Uneven {

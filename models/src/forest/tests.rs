@@ -43,7 +43,7 @@ fn a_forest_grown_to_the_end_repeats_its_training_rows() {
     let forest = fit(&columns, &targets, ExtraTrees::params().trees(5));
     for i in 0..300 {
         let row: Vec<f32> = columns.iter().map(|c| c[i]).collect();
-        assert!((forest.predict_row(&row) - targets[i]).abs() < 1e-12);
+        assert!((forest.predict_row(&row) - targets[i]).abs() < 1e-6);
     }
 }
 
@@ -51,8 +51,8 @@ fn a_forest_grown_to_the_end_repeats_its_training_rows() {
 fn leaves_hold_at_least_min_leaf_rows_and_every_row_once_a_tree() {
     let (columns, targets) = data(400);
     let forest = fit(&columns, &targets, ExtraTrees::params().trees(7).min_leaf(5));
-    assert!(forest.leaf_counts().iter().all(|&n| n >= 5));
-    assert_eq!(forest.leaf_counts().iter().sum::<u32>(), 7 * 400);
+    assert!(forest.leaf_counts().all(|n| n >= 5));
+    assert_eq!(forest.leaf_counts().sum::<u32>(), 7 * 400);
 }
 
 #[test]
@@ -75,25 +75,10 @@ fn a_row_on_the_threshold_goes_left() {
         inputs: 1,
         roots: vec![0, 3],
         nodes: vec![
-            Node {
-                threshold: 0.5,
-                feature: 0,
-                link: 2,
-            },
-            Node {
-                threshold: 0.0,
-                feature: Node::LEAF,
-                link: 0,
-            },
-            Node {
-                threshold: 0.0,
-                feature: Node::LEAF,
-                link: 1,
-            },
+            Node::split(0, 0.5).with_right(2),
+            Node::leaf(10.0, 1),
+            Node::leaf(20.0, 1),
         ],
-        leaf_roots: vec![0, 2],
-        values: vec![10.0, 20.0],
-        counts: vec![1, 1],
     };
     assert_eq!(forest.predict_row(&[0.5]), 10.0);
     assert_eq!(forest.predict_row(&[0.500_001]), 20.0);
@@ -154,7 +139,7 @@ fn linfas_traits_fit_and_predict() {
     let dataset = Dataset::new(records.clone(), Array1::from(targets.clone()));
     let forest = ExtraTrees::params().trees(4).fit(&dataset).unwrap();
     let predicted: Array1<f64> = forest.predict(&records);
-    assert!(predicted.iter().zip(&targets).all(|(p, t)| (p - t).abs() < 1e-12));
+    assert!(predicted.iter().zip(&targets).all(|(p, t)| (p - t).abs() < 1e-6));
 }
 
 #[test]

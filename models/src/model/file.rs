@@ -2,33 +2,31 @@
 //!
 //! ```text
 //! "TNOXMDL"    magic
-//! "1"          version of the format, one character
+//! "2"          version of the format, one character; "1" is read too
 //! u32          number of sections
 //! per section  name (16 bytes, zero-padded), u64 offset, u64 length, u32 CRC-32
 //! u32          CRC-32 of everything before
 //! …            the sections, one behind the other, to the last byte of the file
 //! ```
 //!
-//! `about` (JSON: target, inputs, training), `envelope` (JSON), `interval` (JSON), `forest` (below); unknown sections are skipped.
-//! The forest: u32 inputs, u32 trees, u8 width of a leaf's value (4: f32, 8: f64), then each tree in pre-order. A split is its
-//! input (u8) and its threshold (f32); its left child follows, and behind the left subtree the right one. A leaf is 255, its
-//! value, and its number of training rows (LEB128). There are no child indices: a file in which they loop cannot be written.
+//! `about` (JSON: target, inputs, training), `envelope` (JSON), `interval` (JSON), `forest` ([`super::nodes`]); unknown sections are
+//! skipped. Version 1 differs in the forest alone.
 
-use super::{Input, Interval, Model, Target, Training};
-use crate::{
-    envelope::Envelope,
-    forest::{ExtraTrees, Node},
+use super::{
+    Input, Interval, Model, Target, Training,
+    nodes::{self, Reader},
 };
+use crate::envelope::Envelope;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 const MAGIC: &[u8; 7] = b"TNOXMDL";
-const VERSION: u8 = b'1';
+const VERSION: u8 = b'2';
+const VERSION_1: u8 = b'1';
 /// Magic, version, number of sections.
 const HEAD: usize = MAGIC.len() + 1 + 4;
 const NAME: usize = 16;
 const ENTRY: usize = NAME + 8 + 8 + 4;
 const MOST_SECTIONS: usize = 64;
-const LEAF: u8 = 255;
 
 /// Why bytes are no model.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -57,7 +55,7 @@ pub enum ModelError {
         message: String,
     },
     /// More inputs than the format has room for.
-    #[error("a model file holds at most 255 inputs, this model has {0}")]
+    #[error("a model file holds at most 254 inputs, this model has {0}")]
     TooManyInputs(usize),
 }
 
@@ -77,7 +75,7 @@ impl Model {
     /// # Errors
     /// [`ModelError::TooManyInputs`].
     pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
-        if self.inputs.len() > usize::from(LEAF) {
+        if self.inputs.len() > nodes::MOST_INPUTS {
             return Err(ModelError::TooManyInputs(self.inputs.len()));
         }
         let about = About {
@@ -89,9 +87,9 @@ impl Model {
             ("about", json("about", &about)?),
             ("envelope", json("envelope", &self.envelope)?),
             ("interval", json("interval", &self.interval)?),
-            ("forest", forest_to_bytes(&self.forest)),
+            ("forest", nodes::to_bytes(&self.forest)),
         ];
-        Ok(assemble(&sections))
+        Ok(assemble(VERSION, &sections))
     }
 
     /// The model of a file. Everything is checked: no bytes whatever make a later prediction fail, hang or take memory.
@@ -99,7 +97,7 @@ impl Model {
     /// # Errors
     /// [`ModelError`], which says what is wrong.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
-        let sections = sections(bytes)?;
+        let (version, sections) = sections(bytes)?;
         let About {
             target,
             inputs,
@@ -107,7 +105,12 @@ impl Model {
         } = parse(&sections, "about")?;
         let envelope: Envelope = parse(&sections, "envelope")?;
         let interval: Interval = parse(&sections, "interval")?;
-        let forest = forest_from_bytes(section(&sections, "forest")?).map_err(|message| ModelError::Unusable {
+        let read = if version == VERSION_1 {
+            nodes::from_bytes_1
+        } else {
+            nodes::from_bytes
+        };
+        let forest = read(section(&sections, "forest")?).map_err(|message| ModelError::Unusable {
             section: "forest",
             message,
         })?;
@@ -182,9 +185,9 @@ fn parse<T: DeserializeOwned>(sections: &[Section<'_>], name: &'static str) -> R
     })
 }
 
-pub(super) fn assemble(sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
+pub(super) fn assemble(version: u8, sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
-    out.push(VERSION);
+    out.push(version);
     out.extend((sections.len() as u32).to_le_bytes());
     let mut offset = HEAD + sections.len() * ENTRY + 4;
     for (name, data) in sections {
@@ -201,18 +204,18 @@ pub(super) fn assemble(sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
     out
 }
 
-/// Names and contents of the sections, every byte of the file accounted for by a checksum.
-fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>, ModelError> {
+/// The format's version, names and contents of the sections, every byte of the file accounted for by a checksum.
+fn sections(bytes: &[u8]) -> Result<(u8, Vec<Section<'_>>), ModelError> {
     let damaged = |message: &str| ModelError::Damaged(message.to_owned());
     let mut reader = Reader(bytes);
     if reader.take(MAGIC.len()) != Some(&MAGIC[..]) {
         return Err(ModelError::NotAModel);
     }
-    match reader.u8() {
-        Some(VERSION) => {}
+    let version = match reader.u8() {
+        Some(version @ (VERSION_1 | VERSION)) => version,
         Some(found) => return Err(ModelError::Version { found: found.into() }),
         None => return Err(damaged("it is cut short")),
-    }
+    };
     let count = reader.u32().ok_or_else(|| damaged("it is cut short"))? as usize;
     if count > MOST_SECTIONS {
         return Err(damaged("its table of contents is not readable"));
@@ -243,169 +246,8 @@ fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>, ModelError> {
         sections.push((name, data));
     }
     if expected == bytes.len() {
-        Ok(sections)
+        Ok((version, sections))
     } else {
         Err(damaged("bytes that belong to no section"))
-    }
-}
-
-fn forest_to_bytes(forest: &ExtraTrees) -> Vec<u8> {
-    let is_narrow = forest.values.iter().all(|v| f64::from(*v as f32) == *v);
-    let mut out = Vec::with_capacity(forest.nodes.len() * 5 + 16);
-    out.extend((forest.inputs as u32).to_le_bytes());
-    out.extend((forest.trees() as u32).to_le_bytes());
-    out.push(if is_narrow { 4 } else { 8 });
-    let mut leaf = 0;
-    // leaves are numbered in the order of the nodes
-    for node in &forest.nodes {
-        if node.is_leaf() {
-            out.push(LEAF);
-            if is_narrow {
-                out.extend((forest.values[leaf] as f32).to_le_bytes());
-            } else {
-                out.extend(forest.values[leaf].to_le_bytes());
-            }
-            leb128(&mut out, forest.counts[leaf]);
-            leaf += 1;
-        } else {
-            out.push(node.feature as u8);
-            out.extend(node.threshold.to_le_bytes());
-        }
-    }
-    out
-}
-
-fn leb128(out: &mut Vec<u8>, mut value: u32) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn forest_from_bytes(bytes: &[u8]) -> Result<ExtraTrees, String> {
-    let mut reader = Reader(bytes);
-    let head = (|| Some((reader.u32()? as usize, reader.u32()? as usize, reader.u8()?)))();
-    let (inputs, trees, width) = head.ok_or("it is cut short")?;
-    if inputs == 0 || inputs > usize::from(LEAF) || trees == 0 || !matches!(width, 4 | 8) {
-        return Err(format!("{inputs} inputs, {trees} trees, values of {width} bytes"));
-    }
-    let mut forest = ExtraTrees {
-        inputs,
-        roots: vec![0],
-        nodes: Vec::new(),
-        leaf_roots: vec![0],
-        values: Vec::new(),
-        counts: Vec::new(),
-    };
-    for tree in 0..trees {
-        read_tree(&mut reader, width, &mut forest).map_err(|(node, m)| format!("tree {tree}, node {node}: {m}"))?;
-        forest
-            .roots
-            .push(u32::try_from(forest.nodes.len()).map_err(|_| "too many nodes")?);
-        forest.leaf_roots.push(forest.values.len() as u32);
-    }
-    if reader.0.is_empty() {
-        Ok(forest)
-    } else {
-        Err("bytes behind the last tree".into())
-    }
-}
-
-/// Reads one tree; memory grows with the bytes read, never with a number that stands in them.
-fn read_tree(reader: &mut Reader<'_>, width: u8, forest: &mut ExtraTrees) -> Result<(), (usize, String)> {
-    let (first_node, first_leaf) = (forest.nodes.len(), forest.values.len());
-    // splits whose right child is still to come
-    let mut open: Vec<usize> = Vec::new();
-    loop {
-        let place = forest.nodes.len() - first_node;
-        let wrong = |message: String| (place, message);
-        let cut = || (place, "it is cut short".to_owned());
-        let feature = reader.u8().ok_or_else(cut)?;
-        if feature != LEAF {
-            let threshold = reader.f32().ok_or_else(cut)?;
-            if usize::from(feature) >= forest.inputs {
-                return Err(wrong(format!(
-                    "input {feature} does not exist; there are {}",
-                    forest.inputs
-                )));
-            }
-            if !threshold.is_finite() {
-                return Err(wrong(format!("threshold {threshold}")));
-            }
-            open.push(first_node + place);
-            forest.nodes.push(Node {
-                threshold,
-                feature: u16::from(feature),
-                link: 0,
-            });
-            continue;
-        }
-        let value = if width == 4 {
-            reader.f32().map(f64::from)
-        } else {
-            reader.f64()
-        }
-        .ok_or_else(cut)?;
-        if !value.is_finite() {
-            return Err(wrong(format!("value {value}")));
-        }
-        let count = reader.leb128().ok_or_else(cut)?;
-        let link = (forest.values.len() - first_leaf) as u32;
-        forest.nodes.push(Node {
-            threshold: 0.0,
-            feature: Node::LEAF,
-            link,
-        });
-        forest.values.push(value);
-        forest.counts.push(count);
-        let Some(split) = open.pop() else { return Ok(()) };
-        forest.nodes[split].link = place as u32 + 1;
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.array().map(|[b]| b)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn f32(&mut self) -> Option<f32> {
-        self.array().map(f32::from_le_bytes)
-    }
-
-    fn f64(&mut self) -> Option<f64> {
-        self.array().map(f64::from_le_bytes)
-    }
-
-    fn leb128(&mut self) -> Option<u32> {
-        let mut value = 0u32;
-        for shift in [0, 7, 14, 21, 28] {
-            let byte = self.u8()?;
-            value |= u32::from(byte & 0x7f).checked_shl(shift)?;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
     }
 }

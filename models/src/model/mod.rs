@@ -1,6 +1,7 @@
 //! The whole artefact that is shipped and loaded: forest, envelope, interval, what it was trained on.
 
 mod file;
+mod nodes;
 
 pub use file::ModelError;
 

@@ -1,4 +1,5 @@
 use super::{file::assemble, *};
+use crate::forest::Node;
 use crate::train::{TrainOptions, TrainingTable, train};
 
 pub(crate) fn table(rows: usize) -> TrainingTable {
@@ -69,9 +70,9 @@ fn no_changed_or_missing_byte_goes_unnoticed() {
 #[test]
 fn a_later_format_says_so() {
     let mut bytes = small().to_bytes().unwrap();
-    bytes[7] = b'2';
+    bytes[7] = b'3';
     let message = Model::from_bytes(&bytes).unwrap_err().to_string();
-    assert!(message.contains("format version '2'"), "{message}");
+    assert!(message.contains("format version '3'"), "{message}");
     assert_eq!(Model::from_bytes(b"%PDF-1.7 and so on"), Err(ModelError::NotAModel));
 }
 
@@ -98,16 +99,30 @@ fn an_unknown_section_is_skipped() {
     let model = small();
     let mut parts = parts(&model);
     parts.insert(1, ("from-the-future", b"whatever".to_vec()));
-    assert_eq!(Model::from_bytes(&assemble(&parts)), Ok(model));
+    assert_eq!(Model::from_bytes(&assemble(b'2', &parts)), Ok(model));
 }
 
 #[test]
-fn a_crafted_forest_is_refused_with_the_place() {
+fn a_model_of_version_1_is_read() {
+    let model = small();
+    let mut parts = parts(&model);
+    let mut forest = [&3u32.to_le_bytes()[..], &3u32.to_le_bytes(), &[4]].concat();
+    for node in &model.forest.nodes {
+        forest.push(node.input() as u8);
+        forest.extend(node.number().to_le_bytes());
+        forest.extend(node.is_leaf().then_some(node.rows() as u8));
+    }
+    parts[3].1 = forest;
+    assert_eq!(Model::from_bytes(&assemble(b'1', &parts)), Ok(model));
+}
+
+#[test]
+fn a_crafted_forest_of_version_1_is_refused_with_the_place() {
     let parts = parts(&small());
     let with = |forest: Vec<u8>| {
         let mut parts = parts.clone();
         parts[3].1 = forest;
-        Model::from_bytes(&assemble(&parts)).unwrap_err().to_string()
+        Model::from_bytes(&assemble(b'1', &parts)).unwrap_err().to_string()
     };
     let head = |inputs: u32, trees: u32| [&inputs.to_le_bytes()[..], &trees.to_le_bytes(), &[4]].concat();
     let leaf = |value: f32| [&[255][..], &value.to_le_bytes(), &[1]].concat();
@@ -137,11 +152,65 @@ fn a_crafted_forest_is_refused_with_the_place() {
 }
 
 #[test]
+fn a_crafted_forest_is_refused_with_the_place() {
+    let parts = parts(&small());
+    let with = |forest: Vec<u8>| {
+        let mut parts = parts.clone();
+        parts[3].1 = forest;
+        Model::from_bytes(&assemble(b'2', &parts)).unwrap_err().to_string()
+    };
+    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
+    let numbers = |numbers: &[f32]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
+    // inputs, nodes of each tree, codes, numbers, counts
+    let forest = |inputs: u32, lengths: &[u32], codes: &[u8], values: &[f32], counts: &[u8]| {
+        let head = words(&[inputs, lengths.len() as u32]);
+        [&head[..], &[4], &words(lengths), codes, &numbers(values), counts].concat()
+    };
+    for (forest, words) in [
+        (
+            forest(3, &[3], &[0xf7, 0xf], &[0.5, 1.0, 2.0], &[]),
+            "node 0: input 7 does not exist",
+        ),
+        (forest(3, &[3], &[0xf0, 0xf], &[f32::NAN, 1.0, 2.0], &[]), "threshold"),
+        (forest(3, &[1], &[0xf], &[f32::INFINITY], &[]), "value"),
+        (forest(3, &[2], &[0xf0], &[0.5, 1.0], &[]), "cut short"),
+        (forest(3, &[3], &[0xf0, 0xf], &[0.5, 1.0], &[]), "cut short"),
+        (forest(3, &[1], &[0xe], &[1.0], &[]), "node 0: it is cut short"),
+        (forest(3, &[1], &[0xe], &[1.0], &[0x80; 9]), "cut short"),
+        (forest(3, &[2], &[0xff], &[1.0, 2.0], &[]), "ends before its nodes"),
+        (forest(3, &[1], &[0xf], &[1.0], &[7]), "behind the last tree"),
+        (forest(3, &[u32::MAX], &[0xf], &[1.0], &[]), "tree 0 has 4294967295 nodes"),
+        (forest(3, &[1 << 23; 700], &[0xf], &[1.0], &[]), "nodes"),
+        (forest(3, &[0], &[], &[], &[]), "tree 0 has 0 nodes"),
+        (forest(0, &[1], &[0xf], &[1.0], &[]), "0 inputs"),
+        (forest(15, &[1], &[0xf], &[1.0], &[]), "15 inputs"),
+        (forest(2, &[1], &[0xf], &[1.0], &[]), "number of inputs"),
+        (words(&[3, u32::MAX]), "cut short"),
+        ([&words(&[3, u32::MAX])[..], &[4]].concat(), "cut short"),
+    ] {
+        let message = with(forest);
+        assert!(message.contains(words), "{message}: not {words}");
+    }
+}
+
+#[test]
+fn forests_of_many_inputs_and_unknown_rows_survive_their_file() {
+    for inputs in [14, 15, 254] {
+        let last = Node::split(inputs - 1, 0.5).with_right(4);
+        let inner = Node::split(0, -1.0).with_right(2);
+        let leaves = [(1.0, 1), (2.0, 0), (3.0, 300)].map(|(value, rows)| Node::leaf(value, rows));
+        let tree = vec![last, inner, leaves[0], leaves[1], leaves[2]];
+        let forest = ExtraTrees::join(inputs, &[tree.clone(), vec![leaves[2]], tree]).unwrap();
+        assert_eq!(nodes::from_bytes(&nodes::to_bytes(&forest)), Ok(forest));
+    }
+}
+
+#[test]
 fn a_crafted_interval_is_refused() {
     let mut parts = parts(&small());
     parts[2].1 = br#"{"half_width":0.0,"origin":"conformal"}"#.to_vec();
     assert!(
-        Model::from_bytes(&assemble(&parts))
+        Model::from_bytes(&assemble(b'2', &parts))
             .unwrap_err()
             .to_string()
             .contains("interval")

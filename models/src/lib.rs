@@ -4,6 +4,7 @@
 //! cannot fail any more: everything in its file was checked.
 
 pub mod envelope;
+pub mod explain;
 pub mod forest;
 pub mod metrics;
 pub mod model;
@@ -12,6 +13,7 @@ pub mod train;
 mod pretrained;
 mod random;
 
+pub use explain::Explanation;
 pub use forest::{ExtraTrees, ExtraTreesParams, ExtraTreesValidParams, ForestError};
 pub use metrics::Metrics;
 pub use model::{Flag, Input, Interval, IntervalOrigin, Model, ModelError, Prediction, Target, Training};

@@ -262,10 +262,7 @@ impl Grower<'_> {
             }
             for lane in 0..INPUTS {
                 self.choice[count] = (number * INPUTS + lane) as u16;
-                count += usize::from(varies(
-                    first[lane].min(second[lane]),
-                    first[lane].max(second[lane]),
-                ));
+                count += usize::from(varies(first[lane].min(second[lane]), first[lane].max(second[lane])));
             }
         }
         if count == 0 {
@@ -275,7 +272,7 @@ impl Grower<'_> {
         let feature = usize::from(self.choice[random.below(count)]);
         let value = |row: usize| blocks[feature / INPUTS][row].0[feature % INPUTS];
         let (first, second) = (value(start), value(start + 1));
-        let threshold = cut(first.min(second), first.max(second), (random.bits() >> 32) as u32);
+        let threshold = cut(first.min(second), first.max(second), random.unit());
         let is_swapped = usize::from(second < first);
         nodes.push(Node::with_right(Node::split(feature, threshold), 2));
         nodes.push(self.leaf(side, start + is_swapped, start + is_swapped + 1));
@@ -312,10 +309,9 @@ fn varies(low: f32, high: f32) -> bool {
     high > low + LEAST_SPREAD
 }
 
-/// The cut that these 32 random bits choose, uniform in `low..high`.
+/// The cut at this share of the way, uniform in `low..high` when the share is in 0 … 1.
 #[inline(always)]
-fn cut(low: f32, high: f32, bits: u32) -> f32 {
-    let share = f64::from((bits >> 1) as i32) * (1.0 / (1u64 << 31) as f64);
+fn cut(low: f32, high: f32, share: f64) -> f32 {
     let cut = (f64::from(low) + share * (f64::from(high) - f64::from(low))) as f32;
     if cut >= high { low } else { cut }
 }
@@ -325,7 +321,8 @@ fn cut(low: f32, high: f32, bits: u32) -> f32 {
 fn draw(low: &Lanes, high: &Lanes, bits: &Lanes<u32>) -> Lanes {
     let mut cuts = [0.0; LANES];
     for lane in 0..LANES {
-        cuts[lane] = cut(low[lane], high[lane], bits[lane]);
+        let share = f64::from((bits[lane] >> 1) as i32) * (1.0 / (1u64 << 31) as f64);
+        cuts[lane] = cut(low[lane], high[lane], share);
     }
     for lane in 0..LANES {
         cuts[lane] = if varies(low[lane], high[lane]) {

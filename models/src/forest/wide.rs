@@ -40,7 +40,10 @@ pub trait Work {
 /// Does the work with AVX2 where the processor has it.
 #[cfg_attr(
     target_arch = "x86_64",
-    expect(unsafe_code, reason = "a function compiled for AVX2 may be called only where there is AVX2")
+    expect(
+        unsafe_code,
+        reason = "a function compiled for AVX2 may be called only where there is AVX2"
+    )
 )]
 pub fn run<T: Work>(work: T) -> T::Output {
     #[cfg(target_arch = "x86_64")]

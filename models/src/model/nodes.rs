@@ -78,7 +78,11 @@ pub fn from_bytes(bytes: &[u8]) -> Result<ExtraTrees, String> {
         return Err(format!("{inputs} inputs, {trees} trees, codes of {bits} bits"));
     }
     let lengths = trees.checked_mul(4).and_then(|n| reader.take(n)).ok_or(CUT_SHORT)?;
-    let lengths = lengths.as_chunks::<4>().0.iter().map(|l| u32::from_le_bytes(*l) as usize);
+    let lengths = lengths
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|l| u32::from_le_bytes(*l) as usize);
     let mut roots = Vec::with_capacity(trees + 1);
     roots.push(0);
     let mut count = 0usize;

@@ -179,7 +179,10 @@ fn a_crafted_forest_is_refused_with_the_place() {
         (forest(3, &[1], &[0xe], &[1.0], &[0x80; 9]), "cut short"),
         (forest(3, &[2], &[0xff], &[1.0, 2.0], &[]), "ends before its nodes"),
         (forest(3, &[1], &[0xf], &[1.0], &[7]), "behind the last tree"),
-        (forest(3, &[u32::MAX], &[0xf], &[1.0], &[]), "tree 0 has 4294967295 nodes"),
+        (
+            forest(3, &[u32::MAX], &[0xf], &[1.0], &[]),
+            "tree 0 has 4294967295 nodes",
+        ),
         (forest(3, &[1 << 23; 700], &[0xf], &[1.0], &[]), "nodes"),
         (forest(3, &[0], &[], &[], &[]), "tree 0 has 0 nodes"),
         (forest(0, &[1], &[0xf], &[1.0], &[]), "0 inputs"),

@@ -2,6 +2,7 @@
 
 mod data;
 mod device;
+mod explain;
 mod files;
 mod keep;
 mod model;
@@ -10,6 +11,7 @@ mod simulate;
 
 pub use data::*;
 pub use device::*;
+pub use explain::*;
 pub use files::*;
 pub use keep::*;
 pub use model::*;
@@ -102,6 +104,11 @@ pub enum Command {
     /// Compare a model's predictions with what was measured.
     #[command(after_help = "Example: noxctl evaluate --model nox.xt --data 2013.csv --json")]
     Evaluate(EvaluateArgs),
+    /// Explain a prediction, or what a model takes from its inputs.
+    #[command(
+        after_help = "Examples: noxctl explain --model nox.xt --data 2013.csv --row 17\n          noxctl explain --model nox.xt --data 2013.csv --importance\n          noxctl explain --model nox.xt --data 2013.csv --partial-dependence AT"
+    )]
+    Explain(ExplainArgs),
     /// Look at model files.
     #[command(subcommand)]
     Model(ModelCommand),

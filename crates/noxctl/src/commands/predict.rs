@@ -15,7 +15,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{path::Path, process::ExitCode};
 
-fn load(path: &Path) -> Result<(Model, Vec<u8>)> {
+/// The model of a file, or one that comes with the program; and its bytes.
+pub fn load(path: &Path) -> Result<(Model, Vec<u8>)> {
     let shipped = path.to_str().and_then(|p| p.strip_prefix("pretrained:"));
     let bytes = match shipped {
         Some(name) => models::pretrained(name)
@@ -28,7 +29,7 @@ fn load(path: &Path) -> Result<(Model, Vec<u8>)> {
 }
 
 /// Columns in the model's order, as rows one behind the other.
-fn interleave(columns: &[Vec<f64>]) -> Vec<f64> {
+pub fn interleave(columns: &[Vec<f64>]) -> Vec<f64> {
     let rows = columns.first().map_or(0, Vec::len);
     (0..rows).flat_map(|row| columns.iter().map(move |c| c[row])).collect()
 }

@@ -3,9 +3,11 @@
 //! Pure: no files, no clock but for the duration of a fit, no randomness that a seed does not fix. A [`Model`] that is loaded
 //! cannot fail any more: everything in its file was checked.
 
+pub mod adaptation;
 pub mod envelope;
 pub mod explain;
 pub mod forest;
+pub mod job;
 pub mod metrics;
 pub mod model;
 pub mod train;

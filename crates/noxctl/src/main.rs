@@ -42,6 +42,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Predict(args) => commands::predict::predict(&args),
         Command::Evaluate(args) => commands::predict::evaluate(&args),
         Command::Explain(args) => commands::explain::explain(&args),
+        Command::Backtest(args) => commands::backtest::backtest(&args),
         Command::Model(cli::ModelCommand::Show(args)) => commands::predict::show(&args),
         Command::Import(args) => commands::import::import(&args),
         Command::Export(cli::ExportCommand::Csv(args)) => commands::export::csv(&args),

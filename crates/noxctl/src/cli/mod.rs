@@ -1,5 +1,6 @@
 //! The arguments of every command.
 
+mod backtest;
 mod data;
 mod device;
 mod explain;
@@ -9,6 +10,7 @@ mod model;
 mod plant;
 mod simulate;
 
+pub use backtest::*;
 pub use data::*;
 pub use device::*;
 pub use explain::*;
@@ -109,6 +111,11 @@ pub enum Command {
         after_help = "Examples: noxctl explain --model nox.xt --data 2013.csv --row 17\n          noxctl explain --model nox.xt --data 2013.csv --importance\n          noxctl explain --model nox.xt --data 2013.csv --partial-dependence AT"
     )]
     Explain(ExplainArgs),
+    /// Walk through later rows as they come, with every scheme of staying true, and recommend one.
+    #[command(
+        after_help = "Examples: noxctl backtest --train 2011.csv 2012.csv --test 2013.csv --target NOX\n          noxctl backtest --train 2011.csv 2012.csv --test 2013.csv --target NOX --audit-hours 9 --audit-every-h 1816 --rows rows.csv"
+    )]
+    Backtest(BacktestArgs),
     /// Look at model files.
     #[command(subcommand)]
     Model(ModelCommand),

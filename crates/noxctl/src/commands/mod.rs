@@ -1,6 +1,7 @@
 //! The commands, one file for those that belong together.
 
 pub mod audit;
+pub mod backtest;
 pub mod check;
 pub mod explain;
 pub mod export;

@@ -41,15 +41,41 @@ impl TagName {
         self.0.starts_with(SYSTEM_PREFIX)
     }
 
-    /// The tag that holds a prediction of this target, or an end of its interval.
+    /// The tag that holds a prediction of this target by the model in force, or an end of its interval.
     pub fn predicted(&self, part: PredictionPart) -> Self {
-        Self(format!("{}{}", self.0, part.suffix()).into())
+        self.output(Role::InForce, part)
+    }
+
+    /// The tag that holds a prediction of this target by the model in this role, or an end of its interval.
+    pub fn output(&self, role: Role, part: PredictionPart) -> Self {
+        Self(format!("{}{}{}", self.0, role.suffix(), part.suffix()).into())
     }
 }
 
 impl fmt::Display for TagName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// What a model is to its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Its prediction is the one that counts.
+    InForce,
+    /// It runs beside that one, and counts for nothing until a person promotes it.
+    Shadow,
+}
+
+impl Role {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::InForce, Self::Shadow];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::InForce => "_PRED",
+            Self::Shadow => "_SHADOW",
+        }
     }
 }
 
@@ -70,9 +96,9 @@ impl PredictionPart {
 
     fn suffix(self) -> &'static str {
         match self {
-            Self::Value => "_PRED",
-            Self::Low => "_PRED_LO",
-            Self::High => "_PRED_HI",
+            Self::Value => "",
+            Self::Low => "_LO",
+            Self::High => "_HI",
         }
     }
 }

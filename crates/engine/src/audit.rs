@@ -1,11 +1,10 @@
 //! What the audit trail is told of a running plant: who runs it, whose file it is, which models are in force.
 
-use crate::{
-    event::Event,
-    loaded::{LoadedPlant, model_name},
-    prepared::Prepared,
+use crate::{event::Event, loaded::LoadedPlant, prepared::Prepared};
+use domain::{
+    plant::{ChangeNote, ModelBinding},
+    tag::PredictionPart,
 };
-use domain::plant::ChangeNote;
 use std::{collections::HashMap, path::Path, sync::OnceLock};
 use store::{Attribution, AuditRecord};
 
@@ -86,19 +85,19 @@ pub fn models_of(records: Vec<AuditRecord>) -> Models {
 pub fn model_changes(loaded: &LoadedPlant, prepared: &Prepared, in_force: &mut Models, by: &Attribution) -> Vec<Event> {
     let mut events = Vec::new();
     let mut now = Models::new();
-    for ((_, predictor), binding) in prepared.models.iter().zip(&loaded.plant.models) {
-        let (target, sha256) = (predictor.target().to_owned(), predictor.sha256().to_owned());
-        if in_force.get(&target) != Some(&sha256) {
+    for (name, sha256, file) in &prepared.in_force {
+        let subject = subject(loaded, name);
+        if in_force.get(&subject) != Some(sha256) {
             events.push(Event::ModelInForce {
-                target: target.clone(),
-                message: model_name(&binding.file),
+                target: subject.clone(),
+                message: file.clone(),
                 by: Attribution {
                     sha256: sha256.clone(),
                     ..by.clone()
                 },
             });
         }
-        now.insert(target, sha256);
+        now.insert(subject, sha256.clone());
     }
     let mut gone: Vec<&String> = in_force.keys().filter(|target| !now.contains_key(*target)).collect();
     gone.sort();
@@ -112,6 +111,13 @@ pub fn model_changes(loaded: &LoadedPlant, prepared: &Prepared, in_force: &mut M
     }));
     *in_force = now;
     events
+}
+
+/// What a record names a model by: the target of the model in force, or the name of a shadow's predictions.
+fn subject(loaded: &LoadedPlant, name: &str) -> String {
+    let is_of = |b: &&ModelBinding| b.target.predicted(PredictionPart::Value).as_str() == name;
+    let binding = loaded.plant.models.iter().find(is_of);
+    binding.map_or_else(|| name.to_owned(), |b| b.target.to_string())
 }
 
 /// The user that owns a file.

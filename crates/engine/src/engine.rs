@@ -1,15 +1,16 @@
 //! Starts the parts, connects them, and ends them in order.
 
 use crate::{
+    at_work::AtWork,
     audit,
     disk::{LogWatch, ReserveKeeper},
     event::{Event, Listener},
     export::postgres::{Exporter, Plan},
+    follow::Follows,
     housekeeping::Housekeeping,
     inference::{self, Orders},
     loaded::{LoadError, LoadedPlant, sha256_hex, text_of},
     observer::{Observer, OwnTags},
-    predictor::Predictor,
     prepared::{self, Prepared},
     reload::{ReloadError, Watch},
     ring::{self, Ring},
@@ -116,6 +117,7 @@ struct InForce {
     roster: Roster,
     running: Vec<Running>,
     exporter: Option<Exporter>,
+    follows: Follows,
     /// Taken away when the engine stops.
     writer: Option<mpsc::Sender<Message>>,
     /// As the audit trail knows them.
@@ -205,6 +207,7 @@ impl Engine {
                 roster: Roster::new(),
                 running: Vec::new(),
                 exporter: None,
+                follows: Follows::default(),
                 writer: Some(writer_sender),
                 models,
             }),
@@ -258,14 +261,17 @@ impl Engine {
         // a source that ends says so; the summary tells how it fared while it ran
         let links: Vec<_> = self.core.shared.lock().sources.iter().map(|s| s.state).collect();
         self.stop.stop();
-        let (running, exporter, writer) = {
+        let (running, exporter, mut follows, writer) = {
             let mut state = self.core.lock();
             (
                 std::mem::take(&mut state.running),
                 state.exporter.take(),
+                std::mem::take(&mut state.follows),
                 state.writer.take(),
             )
         };
+        // like the sources: nobody may hold the writer's channel open
+        follows.stop();
         sources::stop(running, self.runtime.handle());
         // before the writer: the database is closed by the last one that has it open
         if let Some(exporter) = exporter {
@@ -398,6 +404,7 @@ impl InForce {
         }
         self.roster = prepared.roster;
         core.orders.models(prepared.models);
+        self.follows.set(prepared.follows, &core.database, &writer);
         *core.own_tags.lock().unwrap_or_else(PoisonError::into_inner) = prepared.own_tags;
         same.extend(
             new.into_iter()
@@ -491,9 +498,7 @@ pub struct SourceCheck {
 /// [`StartError`] when the plant or a model it names cannot be used.
 pub fn check_sources(loaded: &LoadedPlant) -> Result<Vec<SourceCheck>, StartError> {
     let mut tags = loaded.plant.tags.clone();
-    for binding in &loaded.plant.models {
-        Predictor::load(loaded, binding, &mut tags)?;
-    }
+    AtWork::all(loaded, &mut tags)?;
     let sources = prepared::sources(loaded, &loaded.plant.tags)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -10,13 +10,17 @@ pub mod export;
 pub mod import;
 pub mod logging;
 pub mod scan;
+pub mod promotion;
 pub mod secrets;
 pub mod support;
 pub mod training;
 
+mod at_work;
+mod bindings;
 mod disk;
 mod engine;
 mod event;
+mod follow;
 mod housekeeping;
 mod inference;
 mod inputs;

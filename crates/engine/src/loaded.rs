@@ -3,7 +3,7 @@
 use crate::secrets;
 use domain::{
     PlantFile, Tag,
-    plant::{ModelBinding, ModelFile, PlantError},
+    plant::{ModelFile, Place, PlantError},
 };
 use std::{
     cell::RefCell,
@@ -43,7 +43,7 @@ pub enum LoadError {
     #[error("{place}: model {file}: {message}")]
     Model {
         /// Line of the plant file.
-        place: domain::plant::Place,
+        place: Place,
         /// The model file as it is named there.
         file: String,
         /// What is wrong with it.
@@ -114,14 +114,14 @@ impl LoadedPlant {
         self.folder.join(&self.plant.store.path)
     }
 
-    /// The bytes of a model that the plant names.
-    pub(crate) fn model_bytes(&self, binding: &ModelBinding) -> Result<Vec<u8>, LoadError> {
+    /// The bytes of a model that stands in this line of the plant file.
+    pub(crate) fn model_bytes(&self, file: &ModelFile, place: &Place) -> Result<Vec<u8>, LoadError> {
         let error = |message| LoadError::Model {
-            place: binding.place.clone(),
-            file: model_name(&binding.file),
+            place: place.clone(),
+            file: model_name(file),
             message,
         };
-        match &binding.file {
+        match file {
             ModelFile::Path(path) => std::fs::read(self.folder.join(path)).map_err(|e| error(e.to_string())),
             ModelFile::Pretrained(name) => models::pretrained(name).map(<[u8]>::to_vec).ok_or_else(|| {
                 error("no model of this name comes with the program; expected pretrained:NOX or pretrained:CO".into())

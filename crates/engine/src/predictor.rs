@@ -9,15 +9,11 @@
 //!   (`out-of-range`), or with an uncertain input (`input-quality`).
 
 use crate::{
+    bindings::{Bindings, error_of},
     inputs::Inputs,
-    loaded::{LoadError, LoadedPlant, model_name},
+    loaded::{LoadError, LoadedPlant},
 };
-use domain::{
-    Frame, Reason, Sample, Status, Tag, TagId, Timestamp,
-    plant::ModelBinding,
-    tag::{Origin, PredictionPart, take_up},
-    unit::{ConversionError, Unit},
-};
+use domain::{Frame, Reason, Sample, Status, Tag, TagId, Timestamp, plant::ModelBinding, tag::Role};
 use models::{Flag, Model};
 use std::collections::HashSet;
 
@@ -35,86 +31,30 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Loads a model and binds it to the plant's tags. Appends the tags of its prediction to `tags`.
+    /// Binds a forest to the plant's tags. Appends the tags of its prediction to `tags`.
     ///
     /// # Errors
     /// [`LoadError::Model`]: unreadable or damaged, an input without a tag, units that do not convert.
-    pub fn load(loaded: &LoadedPlant, binding: &ModelBinding, tags: &mut Vec<Tag>) -> Result<Self, LoadError> {
-        let error = |message: String| LoadError::Model {
-            place: binding.place.clone(),
-            file: model_name(&binding.file),
-            message,
-        };
-        let bytes = loaded.model_bytes(binding)?;
-        let model = Model::from_bytes(&bytes).map_err(|e| error(e.to_string()))?;
-        if model.target().name != binding.target.as_str() {
-            return Err(error(format!(
-                "it predicts {}, not {}",
-                model.target().name,
-                binding.target
-            )));
-        }
-        let unknown: Vec<_> = binding
-            .inputs
-            .iter()
-            .filter(|(name, _)| !model.inputs().iter().any(|i| i.name == *name))
-            .collect();
-        if let Some((name, _)) = unknown.first() {
-            let known: Vec<_> = model.inputs().iter().map(|i| i.name.as_str()).collect();
-            return Err(error(format!(
-                "it has no input {name:?}; its inputs are {}",
-                known.join(", ")
-            )));
-        }
-        let inputs = model.inputs().iter().map(|input| {
-            let mapped = binding.inputs.iter().find(|(name, _)| *name == input.name).map(|(_, tag)| *tag);
-            let tag = mapped.or_else(|| domain::plant::find_tag(tags, &input.name)).ok_or_else(|| {
-                error(format!("it needs the input {}, and this plant has no such tag; map it with `inputs = {{ {} = \"…\" }}`", input.name, input.name))
-            })?;
-            let line = line(tags[tag.index()].unit, &input.unit).map_err(|e| error(format!("input {}: {e}", input.name)))?;
-            Ok((tag, line))
-        });
-        let inputs = inputs.collect::<Result<Vec<_>, LoadError>>()?;
-
-        let measured = domain::plant::find_tag(tags, binding.target.as_str());
-        let model_unit = Unit::parse(&model.target().unit).ok();
-        let (unit, basis) = match (measured, model_unit) {
-            (Some(tag), _) => (tags[tag.index()].unit, tags[tag.index()].basis),
-            (None, Some(unit)) => (unit, None),
-            (None, None) => {
-                return Err(error(format!(
-                    "its target's unit is not known; declare a [[tag]] named {}",
-                    binding.target
-                )));
-            }
-        };
-        let output = model_unit
-            .map_or(Ok((1.0, 0.0)), |m| m.line_to(unit))
-            .map_err(|e| error(format!("its target: {e}")))?;
-        let output_tags = PredictionPart::ALL.map(|part| {
-            let name = binding.target.predicted(part);
-            let tag = Tag {
-                name,
-                unit,
-                basis,
-                description: String::new(),
-                min: None,
-                max: None,
-                lag_secs: 0.0,
-                origin: Origin::Predicted,
-            };
-            take_up(tags, tag)
-        });
-        let pacing = pacing_inputs(loaded, &inputs);
+    pub fn load(
+        loaded: &LoadedPlant,
+        binding: &ModelBinding,
+        role: Role,
+        bytes: &[u8],
+        tags: &mut Vec<Tag>,
+    ) -> Result<Self, LoadError> {
+        let error = |message: String| error_of(binding, role, message);
+        let model = Model::from_bytes(bytes).map_err(|e| error(e.to_string()))?;
+        let bound = Bindings::of(binding, role, (model.target(), model.inputs()), tags)?;
+        let pacing = pacing_inputs(loaded, &bound.inputs);
         let running_when = loaded.plant.running_when.clone();
         Ok(Self {
-            sha256: crate::loaded::sha256_hex(&bytes),
+            sha256: crate::loaded::sha256_hex(bytes),
             model,
             average_secs: binding.average_secs,
-            inputs: Inputs::new(&inputs, binding.average_secs, pacing, running_when),
-            output,
-            output_tags,
-            measured,
+            inputs: Inputs::new(&bound.inputs, binding.average_secs, pacing, running_when),
+            output: bound.output,
+            output_tags: bound.output_tags,
+            measured: bound.measured,
             predicted_at: None,
         })
     }
@@ -198,15 +138,6 @@ impl Predictor {
             time,
             samples: self.output_tags.into_iter().zip(numbers).map(sample).collect(),
         })
-    }
-}
-
-/// The line from a tag's unit to a model input's. A model whose training data had no units takes the tag's as they are.
-fn line(tag: Unit, input: &str) -> Result<(f64, f64), ConversionError> {
-    if input.is_empty() {
-        Ok((1.0, 0.0))
-    } else {
-        tag.line_to(Unit::parse(input)?)
     }
 }
 

@@ -89,7 +89,11 @@ fn load(plant: &str, model: &[u8]) -> Result<(Predictor, Vec<Tag>), LoadError> {
         folder: folder.path().to_owned(),
     };
     let mut tags = loaded.plant.tags.clone();
-    let predictor = Predictor::load(&loaded, &loaded.plant.models[0], &mut tags)?;
+    let predictor = {
+        let binding = &loaded.plant.models[0];
+        let bytes = loaded.model_bytes(&binding.file, &binding.place)?;
+        Predictor::load(&loaded, binding, Role::InForce, &bytes, &mut tags)?
+    };
     Ok((predictor, tags))
 }
 

@@ -2,20 +2,20 @@
 //! running system is not touched.
 
 use crate::{
+    at_work::{self, AtWork},
     engine::StartError,
     export::postgres::{Plan, Target},
+    follow,
     inference::Bound,
     limits::LimitMonitor,
     loaded::LoadedPlant,
     observer::OwnTags,
-    predictor::Predictor,
     roster::Roster,
     sources::{Ready, Running},
 };
-use domain::{Tag, TagId, TagName, plant::find_tag};
+use domain::{Tag, TagId, plant::find_tag};
 use drivers::{Context, Source};
 use std::{path::Path, sync::Arc};
-use store::ModelId;
 
 /// See the module.
 pub struct Prepared {
@@ -23,8 +23,13 @@ pub struct Prepared {
     pub roster: Roster,
     /// The sources, not started.
     pub sources: Vec<Ready>,
-    /// The models, bound to tags and streams.
+    /// The forests, bound to tags and streams.
     pub models: Vec<Bound>,
+    /// The adaptive models.
+    pub follows: Vec<follow::Plan>,
+    described: Vec<view::Model>,
+    /// What the predictions of each model are named, its SHA-256 and its file, as the plant file names it.
+    pub in_force: Vec<(String, String, String)>,
     /// The limits, without history.
     pub limits: Vec<LimitMonitor>,
     /// The program's own tags.
@@ -41,11 +46,7 @@ impl Prepared {
     pub fn new(loaded: &LoadedPlant, mut roster: Roster) -> Result<Self, StartError> {
         let plant = &loaded.plant;
         let mut tags = plant.tags.clone();
-        let predictors = plant
-            .models
-            .iter()
-            .map(|binding| Predictor::load(loaded, binding, &mut tags));
-        let predictors = predictors.collect::<Result<Vec<_>, _>>()?;
+        let models = AtWork::all(loaded, &mut tags)?;
         roster.set_tags(tags);
         let own_tags = OwnTags::of(
             &mut roster,
@@ -63,18 +64,6 @@ impl Prepared {
                 source,
             });
         }
-        let mut models = Vec::with_capacity(predictors.len());
-        for predictor in predictors {
-            let Some(target) = TagName::new(predictor.target()) else {
-                continue; // the binding's target, which is a tag's name
-            };
-            let model = ModelId {
-                sha256: predictor.sha256().to_owned(),
-                target,
-            };
-            let stream = roster.model_stream(predictor.target(), model, &predictor.output_tags());
-            models.push((stream, predictor));
-        }
         let limits = plant.limits.iter().filter_map(|limit| {
             let tag = find_tag(roster.tags(), limit.tag.as_str())?;
             Some(LimitMonitor::new(
@@ -84,11 +73,21 @@ impl Prepared {
                 limit.average_secs,
             ))
         });
+        let limits = limits.collect();
+        let described = models.iter().map(AtWork::describe).collect();
+        let in_force = models
+            .iter()
+            .map(|m| (m.name.to_string(), m.sha256.clone(), m.file.clone()))
+            .collect();
+        let (models, follows) = at_work::put_in_place(models, &mut roster);
         Ok(Self {
-            limits: limits.collect(),
+            limits,
             roster,
             sources: ready,
             models,
+            follows,
+            described,
+            in_force,
             own_tags,
             postgres: export_plan(loaded)?,
         })
@@ -116,7 +115,9 @@ impl Prepared {
                 .collect()
         };
         let is_bound_alike = |a: &domain::plant::ModelBinding, b: &domain::plant::ModelBinding| {
+            let shadow = |m: &domain::plant::ModelBinding| m.shadow.as_ref().map(|(file, _)| file.clone());
             (&a.target, &a.file, a.average_secs, &a.inputs) == (&b.target, &b.file, b.average_secs, &b.inputs)
+                && shadow(a) == shadow(b)
         };
         let exports_alike = |a: &domain::PlantFile, b: &domain::PlantFile| match (&a.postgres, &b.postgres) {
             (Some(a), Some(b)) => a.is_like(b),
@@ -158,7 +159,7 @@ impl Prepared {
             turbine: loaded.plant.turbine.clone(),
             timezone: loaded.plant.timezone.clone(),
             tags: tags.to_vec(),
-            models: self.models.iter().map(|(_, predictor)| predictor.describe()).collect(),
+            models: self.described.clone(),
             limits: loaded.plant.limits.iter().filter_map(limit).collect(),
             is_demo,
             database: database.display().to_string(),

@@ -32,6 +32,8 @@ pub struct Wanted {
     pub to: Option<Timestamp>,
     /// The length of a period in seconds.
     pub average_secs: f64,
+    /// Rows without the target too; it is NaN there.
+    pub measured_or_not: bool,
 }
 
 /// Rows to train on.
@@ -137,6 +139,7 @@ pub fn rows(reader: &Reader, wanted: &Wanted, progress: &mut dyn FnMut(u64)) -> 
         running,
         target: RunningMean::new(wanted.average_secs),
         period,
+        measured_or_not: wanted.measured_or_not,
         from: wanted.from.map_or(i64::MIN, Timestamp::micros),
         to: wanted.to.map_or(i64::MAX, Timestamp::micros),
         now: None,
@@ -219,6 +222,7 @@ struct Former {
     running: Option<RunningWhen>,
     target: RunningMean,
     period: i64,
+    measured_or_not: bool,
     from: i64,
     to: i64,
     now: Option<Period>,
@@ -324,6 +328,8 @@ impl Former {
         now.stage = now.stage.max(Some(stage));
         if stage == Stage::Used {
             now.row = self.inputs.row_since(start).zip(self.target.mean_since(start));
+        } else if stage == Stage::NoTarget && self.measured_or_not {
+            now.row = self.inputs.row_since(start).map(|row| (row, f64::NAN));
         }
     }
 

@@ -1,14 +1,19 @@
 //! Schemes beside each other on rows that none of them has seen, and which of them history recommends.
 
 use super::{
-    Change, Corrected, Correction, Estimate, LastValue, Local, References, Scheme, SchemeError, Series, Windowed,
+    Change, Constants, Corrected, Correction, Estimate, LastValue, Local, References, Scheme, SchemeError, Series,
+    Windowed,
     interval::{Conformal, half_widths},
 };
 use crate::{Metrics, job::Job};
 use rayon::prelude::*;
 
-/// A step that audits have to find, as a share of the mean: what rehearsals plant to learn which scheme corrects it.
+/// A step that audits have to find, as a share of the mean: what a rehearsal plants to learn which scheme corrects it.
 const PLANTED: f64 = 0.15;
+/// The share of the static forest's error behind that step that a scheme may leave.
+const MAY_REMAIN: f64 = 0.85;
+/// Rehearsals with audits alone: nine hours say little, and where they happen to fall decides much.
+const PHASES: usize = 3;
 
 /// One scheme's walk.
 #[derive(Clone, Debug)]
@@ -27,8 +32,14 @@ pub struct Walk {
     pub coverage: f64,
     /// Mean half width over the scored rows.
     pub mean_half_width: f64,
-    /// What history promised: the figure that the recommendation compares.
+    /// Mean absolute error in the rehearsals: what history promises.
     pub rehearsed: f64,
+    /// What the scheme has learnt from history.
+    pub learnt: Option<Constants>,
+    /// The state of its interval behind the last row that is known.
+    pub conformal: Conformal,
+    /// With audits alone: the mean absolute error behind a step that was planted in history.
+    pub behind_step: Option<f64>,
 }
 
 /// The result.
@@ -61,16 +72,23 @@ pub fn schemes(references: References) -> Vec<Box<dyn Scheme>> {
     schemes
 }
 
-/// Tries all schemes on the rows behind the beginning of the series, and recommends one from history alone: from a rehearsal on its
+/// Tries all schemes on the rows behind the beginning of the series, and recommends one from history alone: from rehearsals on its
 /// second half.
 ///
 /// # Errors
 /// [`SchemeError`]: cancelled, or too little history even for the forest left alone.
 pub fn backtest(series: &Series, job: &Job) -> Result<Backtest, SchemeError> {
-    let mut schemes = schemes(series.references());
-    let rehearsals = rehearsals(series);
+    compare(schemes(series.references()), series, job)
+}
+
+/// The same with chosen schemes.
+///
+/// # Errors
+/// As [`backtest`].
+pub fn compare(mut schemes: Vec<Box<dyn Scheme>>, series: &Series, job: &Job) -> Result<Backtest, SchemeError> {
+    let rehearsals = Rehearsals::of(series);
     let efforts = |series: &Series| schemes.iter().map(|s| s.effort(series)).sum::<u64>();
-    job.expect(rehearsals.iter().map(efforts).sum::<u64>() + efforts(series));
+    job.expect(rehearsals.all().map(efforts).sum::<u64>() + efforts(series));
     let tried: Vec<(&'static str, Result<Walk, SchemeError>)> = schemes
         .par_iter_mut()
         .map(|scheme| (scheme.name(), trial(scheme.as_mut(), series, &rehearsals, job)))
@@ -83,9 +101,7 @@ pub fn backtest(series: &Series, job: &Job) -> Result<Backtest, SchemeError> {
             Err(e) => return Err(e),
         }
     }
-    let recommended = (0..walks.len())
-        .min_by(|&a, &b| walks[a].rehearsed.total_cmp(&walks[b].rehearsed))
-        .unwrap_or_default();
+    let recommended = recommended(&walks);
     let reason = reason(series.references(), &walks, recommended);
     Ok(Backtest {
         walks,
@@ -95,40 +111,79 @@ pub fn backtest(series: &Series, job: &Job) -> Result<Backtest, SchemeError> {
     })
 }
 
-/// The second half of history as if it were to come. Where audits alone come in, also with steps planted from the second audit on:
-/// correcting those is what audits are for, and history may not hold one.
-fn rehearsals(series: &Series) -> Vec<Series> {
-    let start = series.start();
-    let plain = series.rehearsal(start / 2, start);
-    match series.references() {
-        References::Late { .. } => vec![plain],
-        References::Audits { every, .. } => {
-            let (_, measured) = series.known(0..start, start);
-            let step = PLANTED * measured.iter().sum::<f64>() / measured.len().max(1) as f64;
-            let from = start / 2 + every.min(start / 6);
-            vec![plain.shifted(from, step), plain.shifted(from, -step), plain]
+/// The second half of history as if it were to come.
+struct Rehearsals {
+    /// As it was; the last one has the most rows.
+    plain: Vec<Series>,
+    /// With a step from a row on, which audits are there to correct: history may not hold one.
+    stepped: Option<(Series, usize)>,
+}
+
+impl Rehearsals {
+    fn of(series: &Series) -> Self {
+        let start = series.start();
+        let (half, References::Audits { every, .. }) = (start / 2, series.references()) else {
+            return Self {
+                plain: vec![series.rehearsal(start / 2, start)],
+                stepped: None,
+            };
+        };
+        let every = every.min(start / 6);
+        let plain = (0..PHASES)
+            .rev()
+            .map(|i| series.rehearsal(half + i * every / PHASES, start));
+        let (_, measured) = series.known(0..start, start);
+        let step = PLANTED * measured.iter().sum::<f64>() / measured.len().max(1) as f64;
+        let from = half + every;
+        Self {
+            plain: plain.collect(),
+            stepped: Some((series.rehearsal(half, start).shifted(from, step), from)),
         }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Series> {
+        self.plain.iter().chain(self.stepped.iter().map(|(series, _)| series))
     }
 }
 
-fn trial(scheme: &mut dyn Scheme, series: &Series, rehearsals: &[Series], job: &Job) -> Result<Walk, SchemeError> {
+/// The least error in the rehearsals; with audits alone among the schemes that correct a step, since that is what audits are for.
+fn recommended(walks: &[Walk]) -> usize {
+    let left_alone = walks.iter().find(|w| w.name == "static").and_then(|w| w.behind_step);
+    let corrects = |walk: &Walk| match (walk.behind_step, left_alone) {
+        (Some(behind), Some(left_alone)) => behind <= MAY_REMAIN * left_alone,
+        _ => true,
+    };
+    let none_corrects = !walks.iter().any(corrects);
+    (0..walks.len())
+        .filter(|&i| none_corrects || corrects(&walks[i]))
+        .min_by(|&a, &b| walks[a].rehearsed.total_cmp(&walks[b].rehearsed))
+        .unwrap_or_default()
+}
+
+fn trial(scheme: &mut dyn Scheme, series: &Series, rehearsals: &Rehearsals, job: &Job) -> Result<Walk, SchemeError> {
+    let error = |series: &Series, estimates: &[Option<Estimate>], from: usize| {
+        let (predicted, measured) = scored(series, estimates, from);
+        Metrics::of(&predicted, &measured).map_or(f64::INFINITY, |m| m.mae)
+    };
     let mut conformal = Conformal::default();
     let mut rehearsed = 0.0;
-    for (i, rehearsal) in rehearsals.iter().enumerate() {
+    for (i, rehearsal) in rehearsals.plain.iter().enumerate() {
         if i == 0 {
             scheme.learn(rehearsal, job)?;
         }
         let estimates = scheme.walk(rehearsal, job)?;
-        // the last is history as it was: its errors are what the interval begins with
         conformal = rehearsed_conformal(rehearsal, &estimates);
-        let (predicted, measured) = scored(rehearsal, &estimates);
-        rehearsed += Metrics::of(&predicted, &measured).map_or(f64::INFINITY, |m| m.mae) / rehearsals.len() as f64;
+        rehearsed += error(rehearsal, &estimates, 0) / rehearsals.plain.len() as f64;
     }
+    let behind_step = match &rehearsals.stepped {
+        Some((stepped, from)) => Some(error(stepped, &scheme.walk(stepped, job)?, *from)),
+        None => None,
+    };
     scheme.learn(series, job)?;
     let estimates = scheme.walk(series, job)?;
-    let (half_width, _) = half_widths(series, &estimates, conformal);
+    let (half_width, conformal) = half_widths(series, &estimates, conformal);
     let predicted: Vec<f64> = estimates.iter().map(|e| e.map_or(f64::NAN, |e| e.value)).collect();
-    let (made, measured) = scored(series, &estimates);
+    let (made, measured) = scored(series, &estimates, 0);
     let widths: Vec<f64> = scored_rows(series, &estimates)
         .map(|row| half_width[row - series.start()])
         .collect();
@@ -148,6 +203,9 @@ fn trial(scheme: &mut dyn Scheme, series: &Series, rehearsals: &[Series], job: &
         predicted,
         half_width,
         rehearsed,
+        learnt: scheme.learnt(),
+        conformal,
+        behind_step,
     })
 }
 
@@ -170,8 +228,10 @@ fn scored_rows<'a>(series: &'a Series, estimates: &'a [Option<Estimate>]) -> imp
     (series.start()..series.rows()).filter(is_scored)
 }
 
-fn scored(series: &Series, estimates: &[Option<Estimate>]) -> (Vec<f64>, Vec<f64>) {
+/// Predictions and measured values of the scored rows from a row on.
+fn scored(series: &Series, estimates: &[Option<Estimate>], from: usize) -> (Vec<f64>, Vec<f64>) {
     scored_rows(series, estimates)
+        .filter(|row| *row >= from)
         .filter_map(|row| Some((estimates[row - series.start()]?.value, series.outcome(row))))
         .unzip()
 }
@@ -180,20 +240,21 @@ fn reason(references: References, walks: &[Walk], best: usize) -> String {
     let Some(walk) = walks.get(best) else {
         return "no scheme could be tried".to_owned();
     };
-    let fixed = walks
-        .iter()
-        .find(|w| w.name == "static")
-        .map_or(f64::NAN, |w| w.rehearsed);
+    let left_alone = walks.iter().find(|w| w.name == "static");
+    let rehearsed = left_alone.map_or(f64::NAN, |w| w.rehearsed);
     match references {
         References::Late { rows } => format!(
-            "on the second half of the training rows, {rows} rows late, {} had the least mean absolute error: {:.3} (static {fixed:.3})",
+            "on the second half of the training rows, {rows} rows late, {} had the least mean absolute error: {:.3} (static {rehearsed:.3})",
             walk.name, walk.rehearsed
         ),
+        References::Occasional => format!("{} as it was learnt", walk.name),
         References::Audits { rows, every } => format!(
-            "on the second half of the training rows with {rows} reference rows each {every}, as it was and with a step of ±{:.0} % planted, {} had the least mean absolute error: {:.3} (static {fixed:.3})",
+            "on the second half of the training rows with {rows} reference rows each {every}, of the schemes that correct a step of {:.0} % {} had the least mean absolute error: {:.3} (static {rehearsed:.3}); behind the step {:.3} (static {:.3})",
             100.0 * PLANTED,
             walk.name,
-            walk.rehearsed
+            walk.rehearsed,
+            walk.behind_step.unwrap_or(f64::NAN),
+            left_alone.and_then(|w| w.behind_step).unwrap_or(f64::NAN),
         ),
     }
 }

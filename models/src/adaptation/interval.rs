@@ -5,6 +5,7 @@
 //! that quantile rises after every miss and falls after every hit, so that the observed coverage stays at what is promised.
 
 use super::{Estimate, Series};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Share of hours that an interval is to hold.
@@ -13,11 +14,15 @@ pub const COVERAGE: f64 = 0.9;
 const GAMMA: f64 = 0.005;
 /// Scores that are remembered.
 const WINDOW: usize = 2000;
+/// Between what the level stays.
+const LEAST_OUTSIDE: f64 = 0.001;
+const MOST_OUTSIDE: f64 = 0.5;
 /// The quantile of a normal deviation, as long as nothing is known.
 const NORMAL: f64 = 1.645;
 
 /// The state that turns deviations into half widths.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
 pub struct Conformal {
     /// In the order of time.
     recent: VecDeque<f64>,
@@ -25,6 +30,36 @@ pub struct Conformal {
     sorted: Vec<f64>,
     /// The share of hours that may lie outside, as it is asked of the quantile.
     outside: f64,
+}
+
+/// What is kept of the state; the rest follows from it.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    recent: Vec<f64>,
+    outside: f64,
+}
+
+impl From<Kept> for Conformal {
+    fn from(kept: Kept) -> Self {
+        let recent: VecDeque<f64> = kept.recent.into_iter().filter(|s| s.is_finite()).take(WINDOW).collect();
+        let mut sorted: Vec<f64> = recent.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        let outside = kept.outside.clamp(LEAST_OUTSIDE, MOST_OUTSIDE);
+        Self {
+            recent,
+            sorted,
+            outside,
+        }
+    }
+}
+
+impl From<Conformal> for Kept {
+    fn from(conformal: Conformal) -> Self {
+        Self {
+            recent: conformal.recent.into(),
+            outside: conformal.outside,
+        }
+    }
 }
 
 impl Default for Conformal {
@@ -57,7 +92,7 @@ impl Conformal {
             return;
         }
         let missed = if score > self.factor() { 1.0 } else { 0.0 };
-        self.outside = (self.outside + GAMMA * (1.0 - COVERAGE - missed)).clamp(0.001, 0.5);
+        self.outside = (self.outside + GAMMA * (1.0 - COVERAGE - missed)).clamp(LEAST_OUTSIDE, MOST_OUTSIDE);
         if self.recent.len() == WINDOW
             && let Some(oldest) = self.recent.pop_front()
         {

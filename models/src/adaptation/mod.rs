@@ -4,6 +4,7 @@
 //! of audits. Every scheme here sees of the measured values only what was known at the row it predicts ([`Series`] holds that), tells how
 //! far off it expects to be, and is judged by [`backtest`] on rows behind its history.
 
+mod adaptive;
 mod backtest;
 mod forests;
 mod interval;
@@ -13,10 +14,11 @@ mod scheme;
 mod series;
 mod spread;
 
+pub use adaptive::{Adaptive, AdaptiveError, Follower, Learning, Shown};
 pub use backtest::{Backtest, Walk, backtest, schemes};
 pub use forests::{Change, Windowed};
 pub use interval::{COVERAGE, Conformal, half_widths};
-pub use local::Local;
+pub use local::{Constants, Local};
 pub use residual::{Corrected, Correction, LastValue};
-pub use scheme::{Estimate, Scheme, SchemeError};
+pub use scheme::{Estimate, Hour, Scheme, SchemeError};
 pub use series::{References, Series};

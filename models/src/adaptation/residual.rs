@@ -97,7 +97,7 @@ impl Scheme for Corrected {
         let half_life = match series.references() {
             References::Late { .. } => HALF_LIFE,
             // every hour of an audit counts alike
-            References::Audits { rows, .. } => rows as f64 * 100.0,
+            References::Audits { .. } | References::Occasional => 1e6,
         };
         let mut residual = RecentMean::new(half_life);
         let values: Vec<f64> = (start..series.rows())

@@ -1,6 +1,6 @@
 //! What every way of staying true has in common.
 
-use super::Series;
+use super::{Series, local::Constants};
 use crate::{
     ForestError,
     job::{Cancelled, Job},
@@ -14,6 +14,19 @@ pub struct Estimate {
     pub value: f64,
     /// What it expects to be off by, one standard deviation; scales the interval.
     pub deviation: f64,
+}
+
+/// An hour behind a prediction: what was measured there, and what it adds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hour {
+    /// The row.
+    pub row: usize,
+    /// What was measured there, in the target's unit.
+    pub measured: f64,
+    /// Its weight, on the target's scale.
+    pub weight: f64,
+    /// Weight times what the correction had to explain there, on the target's scale.
+    pub adds: f64,
 }
 
 /// Why a scheme gives no predictions.
@@ -63,4 +76,25 @@ pub trait Scheme: Send + Sync {
     /// # Errors
     /// [`SchemeError`].
     fn walk(&self, series: &Series, job: &Job) -> Result<Vec<Option<Estimate>>, SchemeError>;
+
+    /// The last estimate of a [walk](Scheme::walk) alone: what a plant that runs asks for.
+    ///
+    /// # Errors
+    /// [`SchemeError`].
+    fn latest(&self, series: &Series, job: &Job) -> Result<Option<Estimate>, SchemeError> {
+        Ok(self.walk(series, job)?.pop().flatten())
+    }
+
+    /// The hours behind the last estimate of a walk, those that add most first; nothing where a scheme does not weigh hours.
+    ///
+    /// # Errors
+    /// [`SchemeError`].
+    fn hours(&self, _series: &Series) -> Result<Vec<Hour>, SchemeError> {
+        Ok(Vec::new())
+    }
+
+    /// What [`Scheme::learn`] has learnt, to be kept; none where nothing is learnt.
+    fn learnt(&self) -> Option<Constants> {
+        None
+    }
 }

@@ -1,9 +1,11 @@
 //! Rows in the order of time, and what is known of their measured values at each of them.
 
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Which measured values are known when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum References {
     /// Every row is measured; at row t the values up to row t − `rows` are known. At least one row late.
     Late {
@@ -17,6 +19,8 @@ pub enum References {
         /// From the beginning of one audit to that of the next.
         every: usize,
     },
+    /// Audits whenever they come: every value that is there is one, known right after.
+    Occasional,
 }
 
 /// Rows in the order of time, one period (an hour) apart.
@@ -74,6 +78,7 @@ impl Series {
         match self.references {
             References::Late { .. } => false,
             References::Audits { rows, every } => row >= self.start && (row - self.start) % every < rows,
+            References::Occasional => row >= self.start && self.measured[row].is_finite(),
         }
     }
 
@@ -82,7 +87,7 @@ impl Series {
         match self.references {
             _ if row < self.start => Some(0),
             References::Late { rows } => Some(row + rows),
-            References::Audits { .. } => self.is_audit(row).then_some(row + 1),
+            References::Audits { .. } | References::Occasional => self.is_audit(row).then_some(row + 1),
         }
     }
 
@@ -102,7 +107,7 @@ impl Series {
     pub fn news(&self, at: usize) -> Option<(usize, f64)> {
         let row = match self.references {
             References::Late { rows } => at.checked_sub(rows)?,
-            References::Audits { .. } => at.checked_sub(1)?,
+            References::Audits { .. } | References::Occasional => at.checked_sub(1)?,
         };
         (row >= self.start)
             .then_some(row)
@@ -124,6 +129,26 @@ impl Series {
         let mut shifted = self.clone();
         shifted.measured.iter_mut().skip(from).for_each(|v| *v += by);
         shifted
+    }
+
+    /// The same rows, of which audits come whenever they come.
+    pub fn with(mut self, references: References) -> Self {
+        self.references = references;
+        self
+    }
+
+    /// Takes a row in, not measured yet.
+    pub fn push(&mut self, inputs: &[f64]) {
+        debug_assert_eq!(inputs.len(), self.inputs.len());
+        self.inputs.iter_mut().zip(inputs).for_each(|(c, v)| c.push(*v));
+        self.measured.push(f64::NAN);
+    }
+
+    /// Tells what was measured in a row.
+    pub fn set_measured(&mut self, row: usize, value: f64) {
+        if let Some(measured) = self.measured.get_mut(row) {
+            *measured = value;
+        }
     }
 
     /// What was measured in a row, known or not: to judge predictions by, never to make them.

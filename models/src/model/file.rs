@@ -20,7 +20,7 @@ use crate::envelope::Envelope;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 const MAGIC: &[u8; 7] = b"TNOXMDL";
-const VERSION: u8 = b'2';
+pub(crate) const VERSION: u8 = b'2';
 const VERSION_1: u8 = b'1';
 /// Magic, version, number of sections.
 const HEAD: usize = MAGIC.len() + 1 + 4;
@@ -60,7 +60,7 @@ pub enum ModelError {
 }
 
 /// Name and content.
-type Section<'a> = (&'a [u8], &'a [u8]);
+pub(crate) type Section<'a> = (&'a [u8], &'a [u8]);
 
 #[derive(Serialize, Deserialize)]
 struct About {
@@ -159,14 +159,14 @@ impl Model {
     }
 }
 
-fn json(section: &'static str, value: &impl Serialize) -> Result<Vec<u8>, ModelError> {
+pub(crate) fn json(section: &'static str, value: &impl Serialize) -> Result<Vec<u8>, ModelError> {
     serde_json::to_vec(value).map_err(|e| ModelError::Unusable {
         section,
         message: e.to_string(),
     })
 }
 
-fn section<'a>(sections: &[Section<'a>], name: &'static str) -> Result<&'a [u8], ModelError> {
+pub(crate) fn section<'a>(sections: &[Section<'a>], name: &'static str) -> Result<&'a [u8], ModelError> {
     let found = sections
         .iter()
         .find(|(n, _)| *n == name.as_bytes())
@@ -177,7 +177,7 @@ fn section<'a>(sections: &[Section<'a>], name: &'static str) -> Result<&'a [u8],
     })
 }
 
-fn parse<T: DeserializeOwned>(sections: &[Section<'_>], name: &'static str) -> Result<T, ModelError> {
+pub(crate) fn parse<T: DeserializeOwned>(sections: &[Section<'_>], name: &'static str) -> Result<T, ModelError> {
     let data = section(sections, name)?;
     serde_json::from_slice(data).map_err(|e| ModelError::Unusable {
         section: name,
@@ -185,7 +185,7 @@ fn parse<T: DeserializeOwned>(sections: &[Section<'_>], name: &'static str) -> R
     })
 }
 
-pub(super) fn assemble(version: u8, sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn assemble(version: u8, sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
     out.push(version);
     out.extend((sections.len() as u32).to_le_bytes());
@@ -205,7 +205,7 @@ pub(super) fn assemble(version: u8, sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// The format's version, names and contents of the sections, every byte of the file accounted for by a checksum.
-fn sections(bytes: &[u8]) -> Result<(u8, Vec<Section<'_>>), ModelError> {
+pub(crate) fn sections(bytes: &[u8]) -> Result<(u8, Vec<Section<'_>>), ModelError> {
     let damaged = |message: &str| ModelError::Damaged(message.to_owned());
     let mut reader = Reader(bytes);
     if reader.take(MAGIC.len()) != Some(&MAGIC[..]) {

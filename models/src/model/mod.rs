@@ -1,6 +1,6 @@
 //! The whole artefact that is shipped and loaded: forest, envelope, interval, what it was trained on.
 
-mod file;
+pub(crate) mod file;
 mod nodes;
 
 pub use file::ModelError;

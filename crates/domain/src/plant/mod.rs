@@ -15,7 +15,11 @@ pub use source::{
     SerialLine, SerialMode, SerialSource, Source, SourceKind, SparkplugMetric, StatusBit, Tls, TopicTag,
 };
 
-use crate::{Tag, TagId, TagName, tag::Origin, unit::Basis};
+use crate::{
+    Tag, TagId, TagName,
+    tag::{Origin, Role},
+    unit::Basis,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -82,12 +86,24 @@ pub struct ModelBinding {
     pub target: TagName,
     /// The model file.
     pub file: ModelFile,
+    /// A model that runs beside it, and where it stands in the plant file.
+    pub shadow: Option<(ModelFile, Place)>,
     /// Inputs are running means of this length, in seconds.
     pub average_secs: f64,
     /// Model input → tag, where they differ; every other input is the tag of its own name.
     pub inputs: Vec<(String, TagId)>,
     /// Where the binding stands in the file, for what is found wrong when the model is loaded.
     pub place: Place,
+}
+
+impl ModelBinding {
+    /// The model in a role, and where it stands in the plant file.
+    pub fn model(&self, role: Role) -> Option<(&ModelFile, &Place)> {
+        match role {
+            Role::InForce => Some((&self.file, &self.place)),
+            Role::Shadow => self.shadow.as_ref().map(|(file, place)| (file, place)),
+        }
+    }
 }
 
 /// Where a model comes from.

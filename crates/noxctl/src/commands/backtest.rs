@@ -171,6 +171,7 @@ fn scheme_json(walk: &Walk) -> Value {
         "coverage": walk.coverage,
         "half_width": walk.mean_half_width,
         "rehearsed_mae": walk.rehearsed,
+        "rehearsed_mae_behind_step": walk.behind_step,
     })
 }
 

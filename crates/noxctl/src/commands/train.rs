@@ -86,6 +86,7 @@ fn from_database(db: &Path, average_secs: f64, args: &TrainArgs) -> Result<(Trai
         from: args.span.from,
         to: args.span.to,
         average_secs,
+        measured_or_not: false,
     };
     let progress = Progress::new("frames read");
     let found = training::rows(&reader, &wanted, &mut |frames| progress.done(frames));

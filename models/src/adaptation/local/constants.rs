@@ -22,6 +22,8 @@ pub struct Plan {
     pub stride: usize,
     /// Delays, in rows of a stretch.
     pub delays: Vec<Weighted>,
+    /// So many constants at the beginning of their list stay as they are given.
+    pub given: usize,
     /// Steps of descent.
     pub steps: usize,
 }
@@ -79,7 +81,7 @@ pub fn fit(
         }
         let rate = RATE * (1.0 - step as f64 / plan.steps as f64).max(0.05);
         let power = i32::try_from(step).unwrap_or(i32::MAX);
-        for i in 0..n {
+        for i in plan.given..n {
             let g = found.iter().map(|g| g[i]).sum::<f64>() / found.len() as f64;
             mean[i] = 0.9 * mean[i] + 0.1 * g;
             square[i] = 0.99 * square[i] + 0.01 * g * g;

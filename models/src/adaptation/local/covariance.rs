@@ -10,6 +10,7 @@ use faer::{
 };
 
 use super::frame::Frame;
+use serde::{Deserialize, Serialize};
 
 /// Smooth maps.
 pub const MAPS: usize = 4;
@@ -19,7 +20,7 @@ const SCALARS: usize = 6 + MAPS + (MAPS - 1);
 /// The constants of the covariance as natural logarithms (the noise's slope as it is), in one list, so that a gradient is a list too:
 /// offset (deviation, memory), autoregression (deviation, memory), noise (deviation, slope), deviation of each map, memory of each but
 /// the first, then map by map the weights of the features.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Constants {
     /// The list.
     pub list: Vec<f64>,
@@ -44,6 +45,13 @@ impl Constants {
         Self { list, features }
     }
 
+    /// Do they describe a covariance of rows with so many inputs?
+    pub fn is_sound(&self, inputs: usize) -> bool {
+        self.features == 2 * inputs
+            && self.list.len() == SCALARS + MAPS * self.features
+            && self.list.iter().all(|v| v.abs() < 50.0)
+    }
+
     fn variance(&self, place: usize) -> f64 {
         (2.0 * self.list[place]).exp()
     }
@@ -53,6 +61,13 @@ impl Constants {
         let mut other = self.clone();
         other.list[0] += factor.ln();
         other
+    }
+
+    /// The same with an offset of this deviation, on the target's scale, and memory, in rows.
+    pub fn with_offset(mut self, deviation: f64, memory: f64) -> Self {
+        self.list[0] = deviation.ln();
+        self.list[1] = memory.ln();
+        self
     }
 
     fn map_variance(&self, map: usize) -> f64 {

@@ -12,4 +12,5 @@ mod frame;
 mod likelihood;
 mod scheme;
 
+pub use covariance::Constants;
 pub use scheme::Local;

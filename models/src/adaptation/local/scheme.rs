@@ -7,7 +7,7 @@ use super::{
     frame::{Frame, TargetScale},
 };
 use crate::{
-    adaptation::{Estimate, References, Scheme, SchemeError, Series, forests::Forest},
+    adaptation::{Estimate, Hour, References, Scheme, SchemeError, Series, forests::Forest},
     job::Job,
 };
 use rayon::prelude::*;
@@ -21,10 +21,17 @@ const BLOCK: usize = 300;
 const SKETCH: usize = 1400;
 /// Fewest rows of history: a stretch to fit constants on, and as many to draw it from.
 const FEWEST: usize = 1000;
+/// Rows of a block that a forest has not seen while it knows the blocks beside it.
+const FORTNIGHT: usize = 336;
+/// Rows between audits that nobody has planned: a quarter of a year of hours.
+const QUARTER: usize = 2190;
 /// Steps of the first fit of the constants, and of one that goes on from it.
 const STEPS: [usize; 2] = [200, 50];
-/// How much more the offset may drift than history tells, each as likely beforehand: a plant that stood still for two years may be
-/// rebuilt in the third. The audits decide between them.
+/// With audits alone: how far the offset deviates, on the target's scale, and how many rows it is remembered. Given, not learnt: a forest that
+/// follows a drift hides it from its own history.
+const OFFSET: (f64, f64) = (0.27, 5000.0);
+/// How much more the offset may drift than that, each as likely beforehand: a plant that stood still for two years may be rebuilt in
+/// the third. The audits decide between them.
 const DRIFTS: [f64; 3] = [1.0, 2.0, 4.0];
 
 /// Gaussian process over recent rows; on the residuals of a forest, or alone.
@@ -100,9 +107,14 @@ impl Local {
                 stride: 1,
                 // constants fitted for the next hour serve a day and a week late, too
                 delays: vec![(1, 1.0), (24, 0.3), (168, 0.1)],
+                given: 0,
                 steps,
             },
-            References::Audits { every, .. } => {
+            References::Audits { .. } | References::Occasional => {
+                let every = match series.references() {
+                    References::Audits { every, .. } => every,
+                    _ => QUARTER,
+                };
                 let rows = 600;
                 let stride = (series.start() / (rows + rows / 4)).clamp(1, 12);
                 let far = (every / stride).clamp(2, rows / 3);
@@ -111,6 +123,7 @@ impl Local {
                     burn: rows / 2,
                     stride,
                     delays: vec![(far, 1.0), (far / 2, 1.0), (1, 0.3)],
+                    given: 2,
                     steps,
                 }
             }
@@ -118,21 +131,41 @@ impl Local {
     }
 }
 
-/// What a forest predicts of every row: of history by a forest of the other half, behind it by one of all of history.
+/// The constants that a fit begins with.
+fn beginning(series: &Series) -> Constants {
+    let constants = Constants::start(series.inputs().len());
+    match series.references() {
+        References::Late { .. } => constants,
+        References::Audits { .. } | References::Occasional => constants.with_offset(OFFSET.0, OFFSET.1),
+    }
+}
+
+/// What a forest predicts of every row: of history by forests that have not seen the row, behind it by one of all of history.
+///
+/// With audits alone the forests that have not seen a fortnight know those before and after it, as the forest of all of history does: it
+/// has followed the drift within history, and what is left of it to correct must not be that drift.
 fn core(series: &Series, rows: &[usize], targets: &[f64]) -> Result<Vec<f64>, SchemeError> {
-    let min_leaf = match series.references() {
+    let start = series.start();
+    let (min_leaf, blocks) = match series.references() {
         // coarse, since the correction supplies the rest from rows close by
-        References::Late { .. } => 60,
+        References::Late { .. } => (60, 2),
         // as fine as it can be without following single hours: audits supply little
-        References::Audits { .. } => 5,
+        References::Audits { .. } | References::Occasional => (5, (start / FORTNIGHT).max(2)),
     };
+    let block = start.div_ceil(blocks).max(1);
     let inputs = series.inputs();
-    let middle = rows.len() / 2;
-    let (first, second) = (0..rows[middle], rows[middle]..series.start());
-    let fit = |from: usize, to: usize, seed| Forest::fit(inputs, &rows[from..to], &targets[from..to], min_leaf, seed);
-    let mut mean = fit(middle, rows.len(), 1)?.predict(inputs, first);
-    mean.extend(fit(0, middle, 2)?.predict(inputs, second));
-    mean.extend(fit(0, rows.len(), 3)?.predict(inputs, series.start()..series.rows()));
+    let fit = |fold: Option<usize>, seed| {
+        let is_other = |row: usize| fold.is_none_or(|fold| (row / block) % 2 != fold);
+        let others = rows.iter().zip(targets).filter(|(row, _)| is_other(**row));
+        let (rows, targets): (Vec<usize>, Vec<f64>) = others.map(|(row, target)| (*row, *target)).unzip();
+        Forest::fit(inputs, &rows, &targets, min_leaf, seed)
+    };
+    let folds = [
+        fit(Some(0), 1)?.predict(inputs, 0..start),
+        fit(Some(1), 2)?.predict(inputs, 0..start),
+    ];
+    let mut mean: Vec<f64> = (0..start).map(|row| folds[(row / block) % 2][row]).collect();
+    mean.extend(fit(None, 3)?.predict(inputs, start..series.rows()));
     Ok(mean)
 }
 
@@ -145,14 +178,15 @@ impl Prepared {
         }
     }
 
-    /// Estimates of the rows of a block with references that come late.
+    /// Estimates of the rows of a block, or of its end, with references that come late. `remembered`: the first row that counts.
     fn block(
         &self,
         series: &Series,
         constants: &Constants,
+        remembered: usize,
         block: Range<usize>,
     ) -> Result<Vec<Option<Estimate>>, SchemeError> {
-        let window = block.start.saturating_sub(WINDOW)..block.start;
+        let window = remembered..block.start;
         let mut rows: Vec<usize> = window.clone().filter(|&row| self.rest[row].is_finite()).collect();
         rows.extend(block.clone().filter(|&row| series.is_complete(row)));
         let mut matrix = Covariance::among(constants, &self.frame, &rows).matrix;
@@ -189,53 +223,98 @@ impl Prepared {
         constants: &Constants,
         rows: Range<usize>,
     ) -> Result<Vec<Option<Estimate>>, SchemeError> {
+        let beliefs = self.beliefs(series, constants, rows.start)?;
+        let wanted: Vec<usize> = rows.clone().filter(|&row| series.is_complete(row)).collect();
+        let moments: Vec<Vec<(f64, f64)>> = beliefs
+            .par_iter()
+            .map(|belief| belief.moments(&self.frame, &wanted))
+            .collect();
+        let mut out = vec![None; rows.len()];
+        for (j, &row) in wanted.iter().enumerate() {
+            let weighed = || beliefs.iter().zip(&moments).map(|(b, m)| (b.share, m[j]));
+            let mean: f64 = weighed().map(|(share, (mean, _))| share * mean).sum();
+            let variance: f64 = weighed()
+                .map(|(share, (m, variance))| share * (variance + (m - mean).powi(2)))
+                .sum();
+            out[row - rows.start] = Some(self.estimate(row, mean, variance));
+        }
+        Ok(out)
+    }
+
+    /// What is believed at a row after the audits up to then, with each of the [`DRIFTS`].
+    fn beliefs(&self, series: &Series, constants: &Constants, at: usize) -> Result<Vec<Belief>, SchemeError> {
         let start = series.start();
         let history: Vec<usize> = (0..start).filter(|&row| self.rest[row].is_finite()).collect();
         let stride = history.len().div_ceil(SKETCH).max(1);
         // counted from the end, so that the latest row is among them
         let mut known: Vec<usize> = history.iter().rev().step_by(stride).rev().copied().collect();
         let sketch = known.len();
-        known.extend((start..rows.start).filter(|&row| {
-            series.known_from(row).is_some_and(|from| from <= rows.start) && self.rest[row].is_finite()
-        }));
-        let rest: Vec<f64> = known.iter().map(|&row| self.rest[row]).collect();
-        let wanted: Vec<usize> = rows.clone().filter(|&row| series.is_complete(row)).collect();
-        let candidates: Vec<(f64, Vec<(f64, f64)>)> = DRIFTS
-            .par_iter()
-            .map(|&drift| {
-                let constants = constants.with_offset_times(drift);
-                let factor = Factor::of(Covariance::among(&constants, &self.frame, &known).matrix)?;
-                let whitened = factor.whiten(&rest);
-                let likelihood: f64 = (sketch..known.len())
-                    .map(|i| -factor.0[(i, i)].ln() - 0.5 * whitened[i].powi(2))
-                    .sum();
-                let mut with = Covariance::between(&constants, &self.frame, &known, &wanted);
-                factor.whiten_columns(&mut with);
-                let moments = wanted.iter().enumerate().map(|(j, &row)| {
-                    let column = with.col_as_slice(j);
-                    let mean = column.iter().zip(&whitened).map(|(a, b)| a * b).sum();
-                    let explained: f64 = column.iter().map(|v| v * v).sum();
-                    (mean, constants.prior_variance(self.frame.movement[row]) - explained)
-                });
-                Some((likelihood, moments.collect()))
-            })
+        known.extend(
+            (start..at)
+                .filter(|&row| series.known_from(row).is_some_and(|from| from <= at) && self.rest[row].is_finite()),
+        );
+        let beliefs = DRIFTS.par_iter().map(|&drift| {
+            let belief = Belief::of(constants.with_offset_times(drift), self, known.clone())?;
+            let audits =
+                (sketch..known.len()).map(|i| -belief.factor.0[(i, i)].ln() - 0.5 * belief.whitened[i].powi(2));
+            Some((audits.sum::<f64>(), belief))
+        });
+        let beliefs: Vec<(f64, Belief)> = beliefs
             .collect::<Option<_>>()
-            .ok_or(SchemeError::Covariance(rows.clone()))?;
-        let best = candidates.iter().map(|c| c.0).fold(f64::NEG_INFINITY, f64::max);
-        let weights: Vec<f64> = candidates.iter().map(|c| (c.0 - best).exp()).collect();
-        let total: f64 = weights.iter().sum();
-        let mut out = vec![None; rows.len()];
-        for (j, &row) in wanted.iter().enumerate() {
-            let share = |i: usize| weights[i] / total;
-            let mean: f64 = candidates.iter().enumerate().map(|(i, c)| share(i) * c.1[j].0).sum();
-            let variance: f64 = candidates
-                .iter()
-                .enumerate()
-                .map(|(i, c)| share(i) * (c.1[j].1 + (c.1[j].0 - mean).powi(2)))
-                .sum();
-            out[row - rows.start] = Some(self.estimate(row, mean, variance));
-        }
-        Ok(out)
+            .ok_or(SchemeError::Covariance(start..at))?;
+        let best = beliefs.iter().map(|b| b.0).fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = beliefs.iter().map(|b| (b.0 - best).exp()).sum();
+        let share = |(likelihood, belief): (f64, Belief)| Belief {
+            share: (likelihood - best).exp() / total,
+            ..belief
+        };
+        Ok(beliefs.into_iter().map(share).collect())
+    }
+}
+
+/// Known rows under one set of constants.
+struct Belief {
+    /// How likely these constants are among others.
+    share: f64,
+    constants: Constants,
+    known: Vec<usize>,
+    factor: Factor,
+    whitened: Vec<f64>,
+}
+
+impl Belief {
+    /// Alone. None where the covariance is none.
+    fn of(constants: Constants, prepared: &Prepared, known: Vec<usize>) -> Option<Self> {
+        let factor = Factor::of(Covariance::among(&constants, &prepared.frame, &known).matrix)?;
+        let rest: Vec<f64> = known.iter().map(|&row| prepared.rest[row]).collect();
+        Some(Self {
+            share: 1.0,
+            whitened: factor.whiten(&rest),
+            constants,
+            known,
+            factor,
+        })
+    }
+
+    /// Mean and variance of the correction in other rows.
+    fn moments(&self, frame: &Frame, wanted: &[usize]) -> Vec<(f64, f64)> {
+        let mut with = Covariance::between(&self.constants, frame, &self.known, wanted);
+        self.factor.whiten_columns(&mut with);
+        let moments = wanted.iter().enumerate().map(|(j, &row)| {
+            let column = with.col_as_slice(j);
+            let mean = column.iter().zip(&self.whitened).map(|(a, b)| a * b).sum();
+            let explained: f64 = column.iter().map(|v| v * v).sum();
+            (mean, self.constants.prior_variance(frame.movement[row]) - explained)
+        });
+        moments.collect()
+    }
+
+    /// The weight of every known row in the mean of another.
+    fn weights(&self, frame: &Frame, row: usize) -> Vec<f64> {
+        let mut with = Covariance::between(&self.constants, frame, &self.known, &[row]);
+        self.factor.whiten_columns(&mut with);
+        self.factor.unwhiten_transposed(&mut with);
+        with.col_as_slice(0).to_vec()
     }
 }
 
@@ -244,10 +323,8 @@ fn stretches(series: &Series) -> Vec<Range<usize>> {
     let end = series.rows();
     let cuts: Vec<usize> = match series.references() {
         References::Late { .. } => (series.start()..end).step_by(BLOCK).collect(),
-        References::Audits { rows, every } => (series.start()..end)
-            .step_by(every)
-            .flat_map(|at| [at, at + rows])
-            .filter(|&at| at < end)
+        References::Audits { .. } | References::Occasional => (series.start()..end)
+            .filter(|&at| at == series.start() || series.is_audit(at) != series.is_audit(at - 1))
             .collect(),
     };
     let ends = cuts.iter().skip(1).copied().chain([end]);
@@ -273,10 +350,7 @@ impl Scheme for Local {
 
     fn learn(&mut self, series: &Series, job: &Job) -> Result<(), SchemeError> {
         let prepared = self.prepare(series)?;
-        let start = self
-            .constants
-            .clone()
-            .unwrap_or_else(|| Constants::start(series.inputs().len()));
+        let start = self.constants.clone().unwrap_or_else(|| beginning(series));
         let plan = Self::plan(series, self.steps());
         self.constants = Some(fit(start, &prepared.frame, &prepared.rest, series.start(), &plan, job)?);
         Ok(())
@@ -284,15 +358,17 @@ impl Scheme for Local {
 
     fn walk(&self, series: &Series, job: &Job) -> Result<Vec<Option<Estimate>>, SchemeError> {
         let prepared = self.prepare(series)?;
-        let start = Constants::start(series.inputs().len());
+        let start = beginning(series);
         let constants = self.constants.as_ref().unwrap_or(&start);
         let parts: Vec<Result<Vec<Option<Estimate>>, SchemeError>> = stretches(series)
             .into_par_iter()
             .map(|stretch| {
                 job.step(1)?;
                 match series.references() {
-                    References::Late { .. } => prepared.block(series, constants, stretch),
-                    References::Audits { .. } => prepared.between_audits(series, constants, stretch),
+                    References::Late { .. } => {
+                        prepared.block(series, constants, stretch.start.saturating_sub(WINDOW), stretch)
+                    }
+                    _ => prepared.between_audits(series, constants, stretch),
                 }
             })
             .collect();
@@ -302,9 +378,79 @@ impl Scheme for Local {
         }
         Ok(out)
     }
+
+    fn latest(&self, series: &Series, job: &Job) -> Result<Option<Estimate>, SchemeError> {
+        let (Some(last), Some(stretch)) = (series.rows().checked_sub(1), stretches(series).pop()) else {
+            return Ok(None);
+        };
+        let prepared = self.prepare(series)?;
+        let start = beginning(series);
+        let constants = self.constants.as_ref().unwrap_or(&start);
+        job.step(1)?;
+        let mut estimates = match series.references() {
+            References::Late { .. } => {
+                prepared.block(series, constants, stretch.start.saturating_sub(WINDOW), last..last + 1)?
+            }
+            // what is known at the beginning of the stretch is all that is known in it
+            _ => prepared.between_audits(series, constants, stretch)?,
+        };
+        Ok(estimates.pop().flatten())
+    }
+
+    fn hours(&self, series: &Series) -> Result<Vec<Hour>, SchemeError> {
+        let (Some(last), Some(stretch)) = (series.rows().checked_sub(1), stretches(series).pop()) else {
+            return Ok(Vec::new());
+        };
+        let prepared = self.prepare(series)?;
+        let constants = self.constants.clone().unwrap_or_else(|| beginning(series));
+        let beliefs = match series.references() {
+            References::Late { .. } => {
+                let is_known = |&row: &usize| {
+                    prepared.rest[row].is_finite() && series.known_from(row).is_some_and(|from| from <= last)
+                };
+                let known = (stretch.start.saturating_sub(WINDOW)..last).filter(is_known).collect();
+                let belief = Belief::of(constants, &prepared, known);
+                vec![belief.ok_or(SchemeError::Covariance(stretch.clone()))?]
+            }
+            _ => prepared.beliefs(series, &constants, stretch.start)?,
+        };
+        let Some(known) = beliefs.first().map(|b| b.known.clone()) else {
+            return Ok(Vec::new());
+        };
+        let mut weights = vec![0.0; known.len()];
+        for belief in &beliefs {
+            let of_belief = belief.weights(&prepared.frame, last);
+            weights
+                .iter_mut()
+                .zip(of_belief)
+                .for_each(|(w, v)| *w += belief.share * v);
+        }
+        let mut hours: Vec<Hour> = known
+            .iter()
+            .zip(weights)
+            .map(|(&row, weight)| Hour {
+                row,
+                measured: series.outcome(row),
+                weight,
+                adds: weight * prepared.rest[row],
+            })
+            .collect();
+        hours.sort_by(|a, b| b.adds.abs().total_cmp(&a.adds.abs()));
+        Ok(hours)
+    }
+
+    fn learnt(&self) -> Option<Constants> {
+        self.constants.clone()
+    }
 }
 
 impl Local {
+    /// With constants that were learnt before.
+    pub(crate) fn with(mut self, constants: Option<Constants>) -> Self {
+        self.constants = constants;
+        self
+    }
+
     fn steps(&self) -> usize {
         STEPS[usize::from(self.constants.is_some())]
     }

@@ -4,6 +4,7 @@
 //! cannot fail any more: everything in its file was checked.
 
 pub mod adaptation;
+pub mod doctor;
 pub mod envelope;
 pub mod explain;
 pub mod forest;

@@ -39,6 +39,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Secret(command) => commands::keep::secret(&command),
         Command::Support(args) => commands::support::support(&args),
         Command::Train(args) => commands::train::train(&args),
+        Command::Doctor(args) => commands::doctor::doctor(&args),
         Command::Predict(args) => commands::predict::predict(&args),
         Command::Evaluate(args) => commands::predict::evaluate(&args),
         Command::Explain(args) => commands::explain::explain(&args),

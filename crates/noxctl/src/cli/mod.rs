@@ -3,6 +3,7 @@
 mod backtest;
 mod data;
 mod device;
+mod doctor;
 mod explain;
 mod files;
 mod keep;
@@ -13,6 +14,7 @@ mod simulate;
 pub use backtest::*;
 pub use data::*;
 pub use device::*;
+pub use doctor::*;
 pub use explain::*;
 pub use files::*;
 pub use keep::*;
@@ -100,6 +102,9 @@ pub enum Command {
         after_help = "Examples: noxctl train --data 2011.csv 2012.csv --target NOX --trees 200 --out nox.xt\n          noxctl train --db gt1.sqlite --from 2026-01-01T00:00:00Z --to 2026-07-01T00:00:00Z --average 1h --target NOX --out nox.xt"
     )]
     Train(TrainArgs),
+    /// Look through training data: frozen, clamped, implausible or swapped values, wrong units, gaps. Nothing is changed.
+    #[command(after_help = "Examples: noxctl doctor --data 2011.csv 2012.csv\n          noxctl doctor --data 2011.csv --json")]
+    Doctor(DoctorArgs),
     /// Predict the rows of a CSV file.
     #[command(after_help = "Example: noxctl predict --model nox.xt --data 2013.csv --out predicted.csv")]
     Predict(PredictArgs),

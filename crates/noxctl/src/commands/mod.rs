@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod backtest;
 pub mod check;
+pub mod doctor;
 pub mod explain;
 pub mod export;
 pub mod import;

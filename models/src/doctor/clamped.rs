@@ -16,11 +16,11 @@ const NEXT: usize = 10;
 /// A tag with fewer different values is a state, not a measurement.
 const FEWEST_VALUES: usize = 2 * NEXT;
 
-/// Floors and ceilings. Rows that are not looked at (freezes) are as if they were not there.
-pub(super) fn find(records: &Records<'_>, is_looked_at: impl Fn(usize, usize) -> bool) -> Vec<Finding> {
+/// Floors and ceilings. What is not looked at (a tag's freezes, implausible values) is as if it were not there.
+pub(super) fn find(records: &Records<'_>, is_looked_at: impl Fn(&str, usize) -> bool) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (place, (tag, values)) in records.tags().enumerate() {
-        let counts = counts(values, |row| is_looked_at(place, row));
+    for (tag, values) in records.tags() {
+        let counts = counts(values, |row| is_looked_at(tag, row));
         let rows: usize = counts.iter().map(|c| c.1).sum();
         if counts.len() < FEWEST_VALUES {
             continue;

@@ -32,30 +32,29 @@ pub fn examine(records: &Records<'_>) -> Vec<Finding> {
         is_looked_at[freeze.start() + 1..=*freeze.end()].fill(false);
     }
     let frozen = frozen::find(records, &is_looked_at);
-    let mut is_frozen = vec![vec![false; rows]; records.columns.len()];
-    for finding in &frozen {
-        let place = records.names.iter().position(|n| Some(n) == finding.tag.as_ref());
-        for rows in &finding.rows {
-            place.map(|p| is_frozen[p][rows.clone()].fill(true));
-        }
-    }
     found.extend(duplicate::find(records, &is_looked_at));
-    found.extend(clamped::find(records, |tag, row| is_looked_at[row] && !is_frozen[tag][row]));
-    found.extend(frozen);
     found.extend(spike::find(records));
     let swaps = swapped::find(records);
     let is_swapped = |tag: &str| swaps.iter().any(|s| s.concerns(tag));
     let units = unit::find(records, is_swapped);
-    found.extend(implausible::find(records, |tag, row| {
-        let explains = |f: &Finding| f.tag.as_deref() == Some(tag) && f.rows.iter().any(|r| r.contains(&row));
-        is_swapped(tag) || units.iter().any(explains)
+    let implausible = implausible::find(records, |tag, row| is_swapped(tag) || is_about(&units, tag, row));
+    found.extend(clamped::find(records, |tag, row| {
+        is_looked_at[row] && !is_about(&frozen, tag, row) && !is_about(&implausible, tag, row)
     }));
+    found.extend(frozen);
+    found.extend(implausible);
     found.extend(swaps.into_iter().map(|s| s.finding(rows)));
     found.extend(units);
     found.extend(time::find(records));
     found.extend(missing::find(records));
     found.sort_by(|a, b| (a.first_row(), a.kind, &a.tag).cmp(&(b.first_row(), b.kind, &b.tag)));
     found
+}
+
+/// Is one of the findings about this row of this tag?
+fn is_about(findings: &[Finding], tag: &str, row: usize) -> bool {
+    let mut of_tag = findings.iter().filter(|f| f.tag.as_deref() == Some(tag));
+    of_tag.any(|f| f.rows.iter().any(|rows| rows.contains(&row)))
 }
 
 #[cfg(test)]

@@ -2,39 +2,46 @@
 
 use super::{
     finding::{Finding, Kind},
-    records::Records,
+    records::{Records, quantile, sorted},
     tail::Tail,
 };
 
 /// Chance of accusing a tag whose jumps are as their tail says, for a whole table.
 const CHANCE: f64 = 1e-4;
-/// So many other tags that jump too make it an event of the plant.
+/// A spike is larger than the largest natural jumps by this factor.
+const LARGER: f64 = 2.0;
+/// So many other tags that jump too make it an event of the plant,
 const TOGETHER: usize = 2;
+/// where a jump is one that this share of a tag's rows does not reach.
+const QUIET_SHARE: f64 = 0.98;
 
-/// Spikes of single tags. A jump counts by the smaller of its two sides; the tail of all jumps of the tag gives the limit, since load
-/// follows demand and leaves for an hour by nature.
+/// Spikes of single tags. A jump counts by the smaller of its two sides, and only where the plant as a whole does not jump: load follows
+/// demand and leaves for an hour by nature. The tail of all jumps that are left gives the limit.
 pub(super) fn find(records: &Records<'_>) -> Vec<Finding> {
     let jumps: Vec<Vec<f64>> = records.columns.iter().map(|values| jumps(values)).collect();
-    let tails: Vec<Tail> = jumps.iter().map(|jumps| Tail::of(jumps, least(jumps))).collect();
+    let quiet: Vec<f64> = jumps.iter().map(|jumps| quantile(&sorted(jumps), QUIET_SHARE)).collect();
     let mut found = Vec::new();
     for (place, (tag, values)) in records.tags().enumerate() {
-        let limit = tails[place].limit(CHANCE);
-        for row in (1..values.len().saturating_sub(1)).filter(|&row| jumps[place][row] > limit) {
-            let jumps_too = |other: usize| other != place && jumps[other][row] > tails[other].believed;
-            if (0..jumps.len()).filter(|&other| jumps_too(other)).count() >= TOGETHER {
-                continue;
-            }
+        let jumps_too = |other: usize, row: usize| other != place && jumps[other][row] > quiet[other];
+        let is_alone = |row: usize| (0..jumps.len()).filter(|&o| jumps_too(o, row)).count() < TOGETHER;
+        let alone: Vec<f64> = (0..values.len())
+            .map(|row| if is_alone(row) { jumps[place][row] } else { 0.0 })
+            .collect();
+        let tail = Tail::of(&alone, least(&alone));
+        let limit = tail.limit(CHANCE).max(LARGER * tail.believed);
+        for row in (0..values.len()).filter(|&row| alone[row] > limit) {
             found.push(Finding {
                 kind: Kind::Spike,
                 tag: Some(tag.to_owned()),
                 rows: vec![row..=row],
                 reason: format!(
-                    "{} between {} and {}: out and back by {:.4}, where {tag} hardly ever jumps by more than {:.4} and never by {limit:.4}",
+                    "{} between {} and {}: out and back by {:.4} while other tags stay, where {tag} hardly ever does so by more than {:.4}; \
+                     believed up to {limit:.4}",
                     values[row],
                     values[row - 1],
                     values[row + 1],
-                    jumps[place][row],
-                    tails[place].believed,
+                    alone[row],
+                    tail.believed,
                 ),
                 proposal: "leave this row out".to_owned(),
             });

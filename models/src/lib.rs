@@ -18,7 +18,7 @@ mod random;
 
 pub use explain::Explanation;
 pub use forest::{ExtraTrees, ExtraTreesParams, ExtraTreesValidParams, ForestError};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, relative_accuracy};
 pub use model::{Flag, Input, Interval, IntervalOrigin, Model, ModelError, Prediction, Target, Training};
 pub use pretrained::pretrained;
 pub use train::{Scheme, TrainError, TrainOptions, Trained, TrainingTable, Validation, train};

@@ -36,7 +36,10 @@ pub(super) fn find(records: &Records<'_>, is_looked_at: impl Fn(&str, usize) -> 
 
 /// Values in ascending order, and how often each stands.
 fn counts(values: &[f64], is_looked_at: impl Fn(usize) -> bool) -> Vec<(f64, usize)> {
-    let present = values.iter().enumerate().filter(|(row, v)| v.is_finite() && is_looked_at(*row));
+    let present = values
+        .iter()
+        .enumerate()
+        .filter(|(row, v)| v.is_finite() && is_looked_at(*row));
     let mut sorted: Vec<f64> = present.map(|(_, v)| *v).collect();
     sorted.sort_by(f64::total_cmp);
     let groups = sorted.chunk_by(|a, b| a == b);
@@ -60,6 +63,7 @@ fn tell(tag: &str, values: &[f64], value: f64, count: usize, which: &str) -> Fin
             "{count} values are exactly {value}, the {which} one, {MORE} times as many as at any of the next {NEXT} values: a measurement thins \
              out towards its ends"
         ),
-        proposal: "see whether instrument, converter or logger ends there; a controlled limit of the unit is no fault".to_owned(),
+        proposal: "see whether instrument, converter or logger ends there; a controlled limit of the unit is no fault"
+            .to_owned(),
     }
 }

@@ -126,7 +126,11 @@ pub(super) fn words(rows: &[RangeInclusive<usize>]) -> String {
         [one] if one.start() == one.end() => "1 row".to_owned(),
         rows => {
             let count: usize = rows.iter().map(|r| r.end() - r.start() + 1).sum();
-            let parts = if rows.len() > 1 { format!(" in {} stretches", rows.len()) } else { String::new() };
+            let parts = if rows.len() > 1 {
+                format!(" in {} stretches", rows.len())
+            } else {
+                String::new()
+            };
             format!("{count} rows{parts}")
         }
     }

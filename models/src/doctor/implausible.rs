@@ -21,14 +21,20 @@ pub(super) fn find(records: &Records<'_>, is_explained: impl Fn(&str, usize) -> 
     let mut found = Vec::new();
     for (tag, values) in records.tags() {
         let is_impossible = impossible(tag, values);
-        let rows = stretches(values.len(), |row| is_impossible(values[row]) && !is_explained(tag, row));
+        let rows = stretches(values.len(), |row| {
+            is_impossible(values[row]) && !is_explained(tag, row)
+        });
         found.extend(told(rows, |rows| {
             let (least, greatest) = extremes(values, &rows);
             let possible = known(tag).map_or_else(
                 || "far from all other values of the tag".to_owned(),
                 |k| format!("possible in {} is {} to {}", k.unit, k.possible.0, k.possible.1),
             );
-            tell(tag, format!("{} with {least} to {greatest}; {possible}", words(&rows)), rows)
+            tell(
+                tag,
+                format!("{} with {least} to {greatest}; {possible}", words(&rows)),
+                rows,
+            )
         }));
     }
     found.extend(inlet_cooler_than_outlet(records, is_explained));
@@ -52,7 +58,10 @@ fn inlet_cooler_than_outlet(records: &Records<'_>, is_explained: impl Fn(&str, u
     let is_possible = |row: usize| ["TIT", "TAT"].iter().all(|tag| !is_explained(tag, row));
     let is_cooler = |row: usize| outlet[row] > FIRED_CELSIUS && inlet[row] < outlet[row] && is_possible(row);
     told(stretches(inlet.len(), is_cooler), |rows| {
-        let reason = format!("{} in which the turbine's inlet is cooler than its outlet", words(&rows));
+        let reason = format!(
+            "{} in which the turbine's inlet is cooler than its outlet",
+            words(&rows)
+        );
         tell("TIT", reason, rows)
     })
 }

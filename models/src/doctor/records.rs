@@ -47,7 +47,10 @@ impl Run {
     /// All runs of the rows that are to be looked at.
     pub fn all(values: &[f64], is_looked_at: impl Fn(usize) -> bool) -> Vec<Self> {
         let mut runs: Vec<Self> = Vec::new();
-        let present = values.iter().enumerate().filter(|(i, v)| v.is_finite() && is_looked_at(*i));
+        let present = values
+            .iter()
+            .enumerate()
+            .filter(|(i, v)| v.is_finite() && is_looked_at(*i));
         for (row, &value) in present {
             match runs.last_mut() {
                 Some(run) if run.value == value => (run.last, run.length) = (row, run.length + 1),

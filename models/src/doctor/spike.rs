@@ -19,7 +19,10 @@ const QUIET_SHARE: f64 = 0.98;
 /// demand and leaves for an hour by nature. The tail of all jumps that are left gives the limit.
 pub(super) fn find(records: &Records<'_>) -> Vec<Finding> {
     let jumps: Vec<Vec<f64>> = records.columns.iter().map(|values| jumps(values)).collect();
-    let quiet: Vec<f64> = jumps.iter().map(|jumps| quantile(&sorted(jumps), QUIET_SHARE)).collect();
+    let quiet: Vec<f64> = jumps
+        .iter()
+        .map(|jumps| quantile(&sorted(jumps), QUIET_SHARE))
+        .collect();
     let mut found = Vec::new();
     for (place, (tag, values)) in records.tags().enumerate() {
         let jumps_too = |other: usize, row: usize| other != place && jumps[other][row] > quiet[other];
@@ -43,7 +46,7 @@ pub(super) fn find(records: &Records<'_>) -> Vec<Finding> {
                     alone[row],
                     tail.believed,
                 ),
-                proposal: "leave this row out".to_owned(),
+                proposal: "leave this row out, unless it is an emission's peak that really was".to_owned(),
             });
         }
     }

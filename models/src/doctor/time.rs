@@ -10,7 +10,12 @@ const LONGER: f64 = 1.5;
 
 /// Gaps, each told by the rows before and after it, and places where time goes back.
 pub(super) fn find(records: &Records<'_>) -> Vec<Finding> {
-    let steps: Vec<i64> = records.times.unwrap_or_default().windows(2).map(|t| t[1] - t[0]).collect();
+    let steps: Vec<i64> = records
+        .times
+        .unwrap_or_default()
+        .windows(2)
+        .map(|t| t[1] - t[0])
+        .collect();
     let mut forward: Vec<i64> = steps.iter().copied().filter(|s| *s > 0).collect();
     forward.sort_unstable();
     let Some(&usual) = forward.get(forward.len() / 2) else {
@@ -30,11 +35,23 @@ pub(super) fn find(records: &Records<'_>) -> Vec<Finding> {
             let steps = step as f64 / usual as f64;
             if step < 0 {
                 let back = seconds(-step);
-                Some(found(row, format!("time goes back by {back}"), "bring the rows into the order of time"))
+                Some(found(
+                    row,
+                    format!("time goes back by {back}"),
+                    "bring the rows into the order of time",
+                ))
             } else if steps > LONGER {
                 let missing = steps.round() as i64 - 1;
-                let text = format!("{} after a row where {} is usual: {missing} missing", seconds(step), seconds(usual));
-                Some(found(row, text, "nothing, if the unit stood; else import what is missing"))
+                let text = format!(
+                    "{} after a row where {} is usual: {missing} missing",
+                    seconds(step),
+                    seconds(usual)
+                );
+                Some(found(
+                    row,
+                    text,
+                    "nothing, if the unit stood; else import what is missing",
+                ))
             } else {
                 None
             }

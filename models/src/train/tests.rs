@@ -1,5 +1,8 @@
-use super::*;
-use crate::model::tests::table;
+use super::{interval::conformal, *};
+use crate::{
+    metrics::Metrics,
+    model::{IntervalOrigin, tests::table},
+};
 
 fn options(scheme: Option<Scheme>) -> TrainOptions {
     TrainOptions {
@@ -40,6 +43,45 @@ fn a_random_split_is_shown_beside_the_chronological_one() {
     assert_eq!(validation.chronological.unwrap().n, 40);
     let trained = train(&table(200), &options(Some(Scheme::Blocked))).unwrap();
     assert_eq!(trained.model.training().validation.clone().unwrap().metrics.n, 200);
+}
+
+#[test]
+fn tested_rows_are_named_by_their_place_in_the_table_and_give_the_figures() {
+    let mut table = table(240);
+    table.measured[3] = f64::NAN;
+    for scheme in [Scheme::Chronological, Scheme::Blocked, Scheme::Rolling, Scheme::Random] {
+        let trained = train(&table, &options(Some(scheme))).unwrap();
+        let (predicted, measured) = trained
+            .tested
+            .iter()
+            .map(|r| (r.predicted, r.measured))
+            .unzip::<_, _, Vec<_>, Vec<_>>();
+        let validation = trained.model.training().validation.clone().unwrap();
+        assert_eq!(
+            Some(validation.metrics),
+            Metrics::of(&predicted, &measured),
+            "{scheme:?}"
+        );
+        assert_eq!(validation.chronological.is_none(), scheme == Scheme::Chronological);
+        for tested in &trained.tested {
+            assert_eq!(tested.measured, table.measured[tested.row]);
+        }
+    }
+}
+
+#[test]
+fn more_history_teaches_more_and_the_last_point_is_the_chronological_test() {
+    let table = table(1000);
+    let asked = TrainOptions {
+        learning_curve: true,
+        ..options(Some(Scheme::Chronological))
+    };
+    let trained = train(&table, &asked).unwrap();
+    let rows: Vec<usize> = trained.learning_curve.iter().map(|p| p.rows).collect();
+    assert_eq!(rows, [50, 100, 200, 400, 800]);
+    let last = trained.learning_curve.last().unwrap().metrics;
+    assert_eq!(last, trained.model.training().validation.clone().unwrap().metrics);
+    assert!(last.mae < trained.learning_curve[0].metrics.mae);
 }
 
 #[test]
@@ -101,6 +143,7 @@ fn a_target_that_never_varies_gives_a_usable_model() {
         Some(Scheme::Chronological),
         Some(Scheme::Random),
         Some(Scheme::Blocked),
+        Some(Scheme::Rolling),
     ] {
         let model = train(&table, &options(scheme)).unwrap().model;
         let model = Model::from_bytes(&model.to_bytes().unwrap()).unwrap();

@@ -11,6 +11,7 @@ pub mod forest;
 pub mod job;
 pub mod metrics;
 pub mod model;
+pub mod rules;
 pub mod train;
 
 mod pretrained;

@@ -43,6 +43,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Predict(args) => commands::predict::predict(&args),
         Command::Evaluate(args) => commands::predict::evaluate(&args),
         Command::Explain(args) => commands::explain::explain(&args),
+        Command::Rules(args) => commands::rules::run(&args),
         Command::Backtest(args) => commands::backtest::backtest(&args),
         Command::Model(cli::ModelCommand::Show(args)) => commands::predict::show(&args),
         Command::Import(args) => commands::import::import(&args),

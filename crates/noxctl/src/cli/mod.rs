@@ -9,6 +9,7 @@ mod files;
 mod keep;
 mod model;
 mod plant;
+mod rules;
 mod simulate;
 
 pub use backtest::*;
@@ -20,6 +21,7 @@ pub use files::*;
 pub use keep::*;
 pub use model::*;
 pub use plant::*;
+pub use rules::*;
 pub use simulate::*;
 
 use clap::{Args, Parser, Subcommand};
@@ -99,11 +101,13 @@ pub enum Command {
     Support(SupportArgs),
     /// Train a model from CSV files or from a database.
     #[command(
-        after_help = "Examples: noxctl train --data 2011.csv 2012.csv --target NOX --trees 200 --out nox.xt\n          noxctl train --db gt1.sqlite --from 2026-01-01T00:00:00Z --to 2026-07-01T00:00:00Z --average 1h --target NOX --out nox.xt"
+        after_help = "Examples: noxctl train --data 2011.csv 2012.csv --target NOX --trees 200 --out nox.xt\n          noxctl train --db gt1.sqlite --from 2026-01-01T00:00:00Z --to 2026-07-01T00:00:00Z --average 1h --target NOX --out nox.xt\n          noxctl train --data 2011.csv 2012.csv --target NOX --drop-findings frozen,historian-freeze --validate rolling --residuals r.csv --out nox.xt"
     )]
     Train(TrainArgs),
     /// Look through training data: frozen, clamped, implausible or swapped values, wrong units, gaps. Nothing is changed.
-    #[command(after_help = "Examples: noxctl doctor --data 2011.csv 2012.csv\n          noxctl doctor --data 2011.csv --json")]
+    #[command(
+        after_help = "Examples: noxctl doctor --data 2011.csv 2012.csv\n          noxctl doctor --data 2011.csv --json"
+    )]
     Doctor(DoctorArgs),
     /// Predict the rows of a CSV file.
     #[command(after_help = "Example: noxctl predict --model nox.xt --data 2013.csv --out predicted.csv")]
@@ -116,6 +120,11 @@ pub enum Command {
         after_help = "Examples: noxctl explain --model nox.xt --data 2013.csv --row 17\n          noxctl explain --model nox.xt --data 2013.csv --importance\n          noxctl explain --model nox.xt --data 2013.csv --partial-dependence AT"
     )]
     Explain(ExplainArgs),
+    /// Tell in readable rules when the target is high, and which regime the unit runs in.
+    #[command(
+        after_help = "Examples: noxctl rules --data 2011.csv 2012.csv --target NOX --limit 75\n          noxctl rules --data 2011.csv --target CO --quantile 0.95 --depth 2 --json"
+    )]
+    Rules(RulesArgs),
     /// Walk through later rows as they come, with every scheme of staying true, and recommend one.
     #[command(
         after_help = "Examples: noxctl backtest --train 2011.csv 2012.csv --test 2013.csv --target NOX\n          noxctl backtest --train 2011.csv 2012.csv --test 2013.csv --target NOX --audit-hours 9 --audit-every-h 1816 --rows rows.csv"

@@ -2,6 +2,7 @@
 
 use super::Span;
 use clap::{Args, Subcommand, ValueEnum};
+use models::doctor::Kind;
 use std::path::PathBuf;
 
 /// `train`.
@@ -52,9 +53,21 @@ pub struct TrainArgs {
     /// How the model is validated.
     #[arg(long, value_enum, default_value_t = Validation::Chronological)]
     pub validate: Validation,
-    /// The fit alone.
-    #[arg(long, conflicts_with = "validate")]
+    /// The fit alone: no look at the rows before it, no validation after it.
+    #[arg(long, conflicts_with_all = ["validate", "drop_findings", "learning_curve", "residuals", "load"])]
     pub no_validate: bool,
+    /// The tag by whose thirds the figures are told; left out: TEY where it is an input.
+    #[arg(long, value_name = "TAG")]
+    pub load: Option<String>,
+    /// Write the tested rows for residual plots: row, measured, predicted, load.
+    #[arg(long, value_name = "CSV")]
+    pub residuals: Option<PathBuf>,
+    /// Tell what more history is worth: errors on the last fifth of the rows, by the length of the history before it.
+    #[arg(long)]
+    pub learning_curve: bool,
+    /// Leave out the rows of the doctor's findings of these kinds, such as `frozen,historian-freeze`; nothing is left out unless asked.
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = droppable)]
+    pub drop_findings: Vec<Kind>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -65,8 +78,10 @@ pub struct TrainArgs {
 pub enum Validation {
     /// Trained on the first 80 % of the rows, tested on the last 20 %.
     Chronological,
-    /// Blocks of neighbouring rows, each tested in turn.
+    /// Five blocks of neighbouring rows, each tested in turn, with a day's gap on both sides.
     Blocked,
+    /// Five origins: trained on everything before, tested on the block behind a day's gap.
+    Rolling,
     /// Rows drawn at random: leaks, since neighbouring hours are nearly equal.
     Random,
 }
@@ -151,6 +166,21 @@ fn period(text: &str) -> Result<f64, String> {
     let secs = number.parse::<f64>().ok().map(|n| n * factor);
     let secs = secs.filter(|s| (0.001..=31.0 * 86_400.0).contains(s));
     secs.ok_or_else(|| "expected a period from 0.001s to 31d".to_owned())
+}
+
+/// Kinds of findings whose rows can be left out: the others are about the columns as a whole, or about rows that are not there.
+fn droppable(text: &str) -> Result<Kind, String> {
+    const DROPPABLE: [Kind; 7] = [
+        Kind::Frozen,
+        Kind::HistorianFreeze,
+        Kind::Duplicate,
+        Kind::Clamped,
+        Kind::Spike,
+        Kind::Implausible,
+        Kind::Unit,
+    ];
+    let found = DROPPABLE.into_iter().find(|k| k.name() == text);
+    found.ok_or_else(|| format!("expected one of {}", DROPPABLE.map(Kind::name).join(", ")))
 }
 
 fn max_features(text: &str) -> Result<MaxFeatures, String> {

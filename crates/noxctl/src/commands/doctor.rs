@@ -67,7 +67,10 @@ pub fn lines(found: &[Finding]) -> Vec<String> {
         } else if before == MOST_LINES {
             let more = found[place..].iter().filter(alike).count();
             let tag = f.tag.as_deref().unwrap_or("all tags");
-            lines.push(format!("{:<16} … and {more} more of {tag} (--json has them all)", f.kind.name()));
+            lines.push(format!(
+                "{:<16} … and {more} more of {tag} (--json has them all)",
+                f.kind.name()
+            ));
         }
     }
     lines
@@ -84,6 +87,9 @@ pub fn summary(found: &[Finding], rows: usize) -> String {
     if parts.is_empty() {
         format!("{rows} rows: nothing found")
     } else {
-        format!("{rows} rows: {}; rows count from 0, nothing was changed", parts.join(", "))
+        format!(
+            "{rows} rows: {}; rows count from 0, nothing was changed",
+            parts.join(", ")
+        )
     }
 }

@@ -11,6 +11,7 @@ pub mod keep;
 pub mod points;
 pub mod predict;
 pub mod query;
+pub mod rules;
 pub mod run;
 pub mod scan;
 pub mod simulate;

@@ -46,7 +46,7 @@ fn never_changes(tag: &str, run: &Run) -> Finding {
         kind: Kind::Frozen,
         tag: Some(tag.to_owned()),
         rows: vec![run.rows()],
-        reason: format!("{} in all {} rows", run.value, run.length),
+        reason: format!("stands at {} in all {} rows", run.value, run.length),
         proposal: "leave this column out of the inputs: it tells a model nothing; look at the instrument".to_owned(),
     }
 }
@@ -60,8 +60,14 @@ fn of_tag(tag: &str, values: &[f64], runs: &[Run]) -> Vec<Finding> {
         .collect();
     // the first repeat is free: two equal neighbours are no freeze at any share
     let surprise = |&(run, share): &(&Run, f64)| -((run.length - 2) as f64) * share.ln();
-    let surprises = Tail::of(&repeating.iter().map(surprise).collect::<Vec<_>>(), 1.0);
-    let lengths = Tail::of(&repeating.iter().map(|(r, _)| r.length as f64).collect::<Vec<_>>(), 1.0);
+    // a value that does not repeat is as natural, and no surprise
+    let single = runs.len() - repeating.len();
+    let tail = |of_run: &dyn Fn(&(&Run, f64)) -> f64, of_single: f64| {
+        let singles = std::iter::repeat_n(of_single, single);
+        Tail::of(&repeating.iter().map(of_run).chain(singles).collect::<Vec<_>>(), 1.0)
+    };
+    let surprises = tail(&surprise, 0.0);
+    let lengths = tail(&|(run, _)| run.length as f64, 1.0);
     let limit = surprises.limit(CHANCE);
     let longest = (LONGER * lengths.believed).max(FEWEST_ROWS as f64);
     let is_frozen = |found: &&(&Run, f64)| surprise(found) > limit && found.0.length as f64 >= longest;
@@ -76,7 +82,7 @@ fn of_tag(tag: &str, values: &[f64], runs: &[Run]) -> Vec<Finding> {
                 tag: Some(tag.to_owned()),
                 rows: vec![run.rows()],
                 reason: format!(
-                    "{} in {} rows while other tags move; near this value {tag} repeats from row to row in {:.1} % of the other rows, and \
+                    "stands at {} for {} rows while other tags move; near this value {tag} repeats from row to row in {:.1} % of the other rows, and \
                      a natural run would end before {needed:.0} rows",
                     run.value,
                     run.length,

@@ -21,6 +21,10 @@ mod unit;
 
 pub use finding::{Finding, Kind};
 pub use records::Records;
+use records::{quantile, sorted};
+
+/// The tag that tells whether the unit runs.
+const LOAD: &str = "TEY";
 
 /// Everything that is found, in the order of rows.
 pub fn examine(records: &Records<'_>) -> Vec<Finding> {
@@ -33,13 +37,14 @@ pub fn examine(records: &Records<'_>) -> Vec<Finding> {
     }
     let frozen = frozen::find(records, &is_looked_at);
     found.extend(duplicate::find(records, &is_looked_at));
-    found.extend(spike::find(records));
+    let runs = runs(records);
+    found.extend(spike::find(records, &runs));
     let swaps = swapped::find(records);
     let is_swapped = |tag: &str| swaps.iter().any(|s| s.concerns(tag));
     let units = unit::find(records, is_swapped);
     let implausible = implausible::find(records, |tag, row| is_swapped(tag) || is_about(&units, tag, row));
     found.extend(clamped::find(records, |tag, row| {
-        is_looked_at[row] && !is_about(&frozen, tag, row) && !is_about(&implausible, tag, row)
+        is_looked_at[row] && runs[row] && !is_about(&frozen, tag, row) && !is_about(&implausible, tag, row)
     }));
     found.extend(frozen);
     found.extend(implausible);
@@ -49,6 +54,16 @@ pub fn examine(records: &Records<'_>) -> Vec<Finding> {
     found.extend(missing::find(records));
     found.sort_by(|a, b| (a.first_row(), a.kind, &a.tag).cmp(&(b.first_row(), b.kind, &b.tag)));
     found
+}
+
+/// Rows in which the unit does not stand, as far as its load tells: more than a twentieth of the load that one hour in twenty exceeds. A unit
+/// that stands has its floors (no load, no draught) and its jumps by nature.
+fn runs(records: &Records<'_>) -> Vec<bool> {
+    let Some(load) = records.column(LOAD) else {
+        return vec![true; records.rows()];
+    };
+    let least = quantile(&sorted(load), 0.95) / 20.0;
+    load.iter().map(|v| v.is_nan() || *v > least).collect()
 }
 
 /// Is one of the findings about this row of this tag?

@@ -17,8 +17,8 @@ const QUIET_SHARE: f64 = 0.98;
 
 /// Spikes of single tags. A jump counts by the smaller of its two sides, and only where the plant as a whole does not jump: load follows
 /// demand and leaves for an hour by nature. The tail of all jumps that are left gives the limit.
-pub(super) fn find(records: &Records<'_>) -> Vec<Finding> {
-    let jumps: Vec<Vec<f64>> = records.columns.iter().map(|values| jumps(values)).collect();
+pub(super) fn find(records: &Records<'_>, runs: &[bool]) -> Vec<Finding> {
+    let jumps: Vec<Vec<f64>> = records.columns.iter().map(|values| jumps(values, runs)).collect();
     let quiet: Vec<f64> = jumps
         .iter()
         .map(|jumps| quantile(&sorted(jumps), QUIET_SHARE))
@@ -53,12 +53,12 @@ pub(super) fn find(records: &Records<'_>) -> Vec<Finding> {
     found
 }
 
-/// How far each row lies out from both of its neighbours, on the same side; 0 elsewhere.
-fn jumps(values: &[f64]) -> Vec<f64> {
+/// How far each row lies out from both of its neighbours, on the same side; 0 elsewhere, and next to a unit that stands.
+fn jumps(values: &[f64], runs: &[bool]) -> Vec<f64> {
     let mut jumps = vec![0.0; values.len()];
     for (row, w) in values.windows(3).enumerate() {
         let (there, back) = (w[1] - w[0], w[1] - w[2]);
-        if there * back > 0.0 {
+        if there * back > 0.0 && runs[row..row + 3].iter().all(|r| *r) {
             jumps[row + 1] = there.abs().min(back.abs());
         }
     }

@@ -69,7 +69,10 @@ fn runs(records: &Records<'_>) -> Vec<bool> {
 /// Is one of the findings about this row of this tag?
 fn is_about(findings: &[Finding], tag: &str, row: usize) -> bool {
     let mut of_tag = findings.iter().filter(|f| f.tag.as_deref() == Some(tag));
-    of_tag.any(|f| f.rows.iter().any(|rows| rows.contains(&row)))
+    of_tag.any(|f| {
+        let place = f.rows.partition_point(|rows| *rows.end() < row);
+        f.rows.get(place).is_some_and(|rows| rows.contains(&row))
+    })
 }
 
 #[cfg(test)]

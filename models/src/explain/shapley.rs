@@ -106,12 +106,9 @@ fn with_points<const Q: usize>(nodes: &[Node], row: &[f32], is_counted: bool, ru
         // the leaves below this edge count with how the input stands here, and no longer as it stood before
         let (old, new) = (factors(before), factors(after));
         let (gap, old_gap) = (after.own - after.share, before.own - before.share);
-        for q in 0..Q {
-            shares.inputs[input] += weights[q] * below[q] * (gap / new[q] - old_gap / old[q]);
-        }
-        for q in 0..Q {
-            parent.below[q] += below[q];
-        }
+        let terms: [f64; Q] = std::array::from_fn(|q| weights[q] * below[q] * (gap / new[q] - old_gap / old[q]));
+        shares.inputs[input] += terms.iter().sum::<f64>();
+        parent.below = std::array::from_fn(|q| parent.below[q] + below[q]);
     }
     shares
 }

@@ -61,11 +61,7 @@ pub struct Plain([f32; 8]);
 impl Plain {
     #[inline(always)]
     fn with(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
-        let mut result = [0.0; 8];
-        for lane in 0..8 {
-            result[lane] = f(self.0[lane], other.0[lane]);
-        }
-        Self(result)
+        Self(std::array::from_fn(|lane| f(self.0[lane], other.0[lane])))
     }
 }
 

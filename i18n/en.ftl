@@ -13,6 +13,7 @@ reason-input-quality = an input is not good
 reason-wrong-length = answer of wrong length
 reason-clock-step = clock was set
 reason-imported = imported as such
+reason-range-unknown = the model's range is not known
 
 # The live page
 demo-banner = DEMO · SIMULATED TURBINE · no value on this screen is a measurement

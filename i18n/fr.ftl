@@ -13,6 +13,7 @@ reason-input-quality = une entrée n'est pas bonne
 reason-wrong-length = réponse de longueur fausse
 reason-clock-step = horloge réglée
 reason-imported = importée ainsi
+reason-range-unknown = domaine du modèle inconnu
 
 # La page en direct
 demo-banner = DÉMO · TURBINE SIMULÉE · aucune valeur à l'écran n'est une mesure

@@ -6,6 +6,7 @@
 pub mod adaptation;
 pub mod doctor;
 pub mod envelope;
+pub mod exchange;
 pub mod explain;
 pub mod forest;
 pub mod job;
@@ -20,6 +21,8 @@ mod random;
 pub use explain::Explanation;
 pub use forest::{ExtraTrees, ExtraTreesParams, ExtraTreesValidParams, ForestError};
 pub use metrics::{Metrics, relative_accuracy};
-pub use model::{Flag, Input, Interval, IntervalOrigin, Model, ModelError, Prediction, Target, Training};
+pub use model::{
+    Flag, Imported, Input, Interval, IntervalOrigin, Model, ModelError, Origin, Prediction, Target, Training,
+};
 pub use pretrained::pretrained;
 pub use train::{Scheme, TrainError, TrainOptions, Trained, TrainingTable, Validation, train};

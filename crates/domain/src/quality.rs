@@ -94,6 +94,8 @@ reasons! {
     ClockStep = 13, "clock-step";
     /// Read from a file which says it is not good without saying why.
     Imported = 14, "imported";
+    /// Predicted by a model that does not know what it was trained on.
+    RangeUnknown = 15, "range-unknown";
 }
 
 impl Reason {

@@ -6,7 +6,7 @@
 //!   the time of that frame; slower inputs are held;
 //! - an input whose newest reading is bad, or a turbine that stands or is not known to run, means no prediction;
 //! - the prediction is uncertain while the window is not half full (`warming-up`), outside the trained range
-//!   (`out-of-range`), or with an uncertain input (`input-quality`).
+//!   (`out-of-range`) or with a model that does not know its range (`range-unknown`), or with an uncertain input (`input-quality`).
 
 use crate::{
     bindings::{Bindings, error_of},
@@ -128,15 +128,18 @@ impl Predictor {
             Flag::MissingInput => return None,
             _ if !self.inputs.is_warm() => Status::Uncertain(Reason::WarmingUp),
             Flag::OutOfRange => Status::Uncertain(Reason::OutOfRange),
+            Flag::RangeUnknown => Status::Uncertain(Reason::RangeUnknown),
             Flag::Ok if row.is_uncertain => Status::Uncertain(Reason::InputQuality),
             Flag::Ok => Status::Good,
         };
         let numbers = [prediction.value, prediction.lo, prediction.hi];
         let sample =
             |(tag, number): (TagId, f64)| Sample::measured(tag, number * self.output.0 + self.output.1, status);
+        // a model without an interval gives its value alone
+        let there = self.output_tags.into_iter().zip(numbers).filter(|(_, n)| n.is_finite());
         Some(Frame {
             time,
-            samples: self.output_tags.into_iter().zip(numbers).map(sample).collect(),
+            samples: there.map(sample).collect(),
         })
     }
 }

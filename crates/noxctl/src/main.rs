@@ -46,6 +46,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Rules(args) => commands::rules::run(&args),
         Command::Backtest(args) => commands::backtest::backtest(&args),
         Command::Model(cli::ModelCommand::Show(args)) => commands::predict::show(&args),
+        Command::Model(cli::ModelCommand::Export(args)) => commands::exchange::export(&args),
+        Command::Model(cli::ModelCommand::Import(args)) => commands::exchange::import(&args),
         Command::Import(args) => commands::import::import(&args),
         Command::Export(cli::ExportCommand::Csv(args)) => commands::export::csv(&args),
         Command::Export(cli::ExportCommand::Parquet(args)) => commands::export::parquet(&args),

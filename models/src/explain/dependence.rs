@@ -16,8 +16,8 @@ pub struct DependencePoint {
     pub value: f64,
     /// The mean prediction.
     pub mean: f64,
-    /// The share of the rows that lie outside of what the model knows with this value.
-    pub outside: f64,
+    /// The share of the rows that lie outside of what the model knows with this value; none where it does not know its range.
+    pub outside: Option<f64>,
 }
 
 /// The dependence on an input at so many values from the least to the greatest of the rows, which lie one behind the other. Empty
@@ -44,7 +44,7 @@ pub fn partial_dependence(model: &Model, rows: &[f64], input: usize, points: usi
         DependencePoint {
             value,
             mean: predictions.iter().map(|p| p.value).sum::<f64>() / count,
-            outside: outside as f64 / count,
+            outside: model.envelope.as_ref().map(|_| outside as f64 / count),
         }
     };
     if used.is_empty() {

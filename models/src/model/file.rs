@@ -9,11 +9,12 @@
 //! …            the sections, one behind the other, to the last byte of the file
 //! ```
 //!
-//! `about` (JSON: target, inputs, training), `envelope` (JSON), `interval` (JSON), `forest` ([`super::nodes`]); unknown sections are
-//! skipped. Version 1 differs in the forest alone.
+//! `about` (JSON: target, inputs, training or where it was imported from), `envelope` (JSON), `interval` (JSON), `forest`
+//! ([`super::nodes`]); unknown sections are skipped. A model that was trained has all of them, an imported one neither envelope nor
+//! interval. Version 1 differs in the forest alone.
 
 use super::{
-    Input, Interval, Model, Target, Training,
+    Input, Interval, Model, Origin, Target,
     nodes::{self, Reader},
 };
 use crate::envelope::Envelope;
@@ -66,7 +67,8 @@ pub(crate) type Section<'a> = (&'a [u8], &'a [u8]);
 struct About {
     target: Target,
     inputs: Vec<Input>,
-    training: Training,
+    #[serde(flatten)]
+    origin: Origin,
 }
 
 impl Model {
@@ -81,14 +83,16 @@ impl Model {
         let about = About {
             target: self.target.clone(),
             inputs: self.inputs.clone(),
-            training: self.training.clone(),
+            origin: self.origin.clone(),
         };
-        let sections = [
-            ("about", json("about", &about)?),
-            ("envelope", json("envelope", &self.envelope)?),
-            ("interval", json("interval", &self.interval)?),
-            ("forest", nodes::to_bytes(&self.forest)),
-        ];
+        let mut sections = vec![("about", json("about", &about)?)];
+        if let Some(envelope) = &self.envelope {
+            sections.push(("envelope", json("envelope", envelope)?));
+        }
+        if let Some(interval) = &self.interval {
+            sections.push(("interval", json("interval", interval)?));
+        }
+        sections.push(("forest", nodes::to_bytes(&self.forest)));
         Ok(assemble(VERSION, &sections))
     }
 
@@ -98,72 +102,71 @@ impl Model {
     /// [`ModelError`], which says what is wrong.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         let (version, sections) = sections(bytes)?;
-        let About {
-            target,
-            inputs,
-            training,
-        } = parse(&sections, "about")?;
-        let envelope: Envelope = parse(&sections, "envelope")?;
-        let interval: Interval = parse(&sections, "interval")?;
         let read = if version == VERSION_1 {
             nodes::from_bytes_1
         } else {
             nodes::from_bytes
         };
-        let forest = read(section(&sections, "forest")?).map_err(|message| ModelError::Unusable {
-            section: "forest",
-            message,
-        })?;
-        let unusable = |section, message: &str| {
-            Err(ModelError::Unusable {
-                section,
-                message: message.to_owned(),
-            })
-        };
-        if forest.inputs != inputs.len() || envelope.inputs() != inputs.len() {
-            return unusable("about", "another number of inputs than the forest or the envelope has");
-        }
-        if !envelope.is_sound() {
-            return unusable("envelope", "its numbers do not describe an envelope");
-        }
-        if let Some(i) = (0..inputs.len()).find(|&i| inputs[..i].iter().any(|before| before.name == inputs[i].name)) {
-            return unusable("about", &format!("two inputs are named {:?}", inputs[i].name));
-        }
-        if let Some(input) = inputs.iter().find(|i| i.name.is_empty()) {
-            return unusable("about", &format!("an input without a name, in {:?}", input.unit));
-        }
-        let ranges = inputs.iter().zip(envelope.min.iter().zip(&envelope.max));
-        if let Some((input, _)) = ranges
-            .into_iter()
-            .find(|(i, (min, max))| (i.min, i.max) != (**min, **max))
-        {
-            return unusable(
-                "about",
-                &format!("the range of {} is not that of the envelope", input.name),
-            );
-        }
-        if training.average_secs <= 0.0 || !training.average_secs.is_finite() {
-            return unusable("about", "the averaging time is not above 0");
-        }
-        if !(interval.half_width.is_finite() && interval.half_width > 0.0) {
-            return unusable("interval", "its half width is not above 0");
-        }
-        Ok(Self {
+        let About { target, inputs, origin } = parse(&sections, "about")?;
+        let is_known = matches!(origin, Origin::Training(_));
+        let model = Self {
             target,
             inputs,
-            forest,
-            envelope,
-            interval,
-            training,
-        })
+            forest: read(section(&sections, "forest")?).map_err(|m| unusable("forest", m))?,
+            envelope: is_known.then(|| parse(&sections, "envelope")).transpose()?,
+            interval: is_known.then(|| parse(&sections, "interval")).transpose()?,
+            origin,
+        };
+        model.check()?;
+        Ok(model)
+    }
+
+    /// Do the parts fit together, and do their numbers make sense?
+    fn check(&self) -> Result<(), ModelError> {
+        let (inputs, envelope) = (&self.inputs, self.envelope.as_ref());
+        let is_count = |count| count == inputs.len();
+        if !is_count(self.forest.inputs) || !envelope.is_none_or(|e| is_count(e.inputs())) {
+            let message = "another number of inputs than the forest or the envelope has";
+            return Err(unusable("about", message));
+        }
+        if !envelope.is_none_or(Envelope::is_sound) {
+            return Err(unusable("envelope", "its numbers do not describe an envelope"));
+        }
+        if let Some(i) = (0..inputs.len()).find(|&i| inputs[..i].iter().any(|before| before.name == inputs[i].name)) {
+            return Err(unusable("about", format!("two inputs are named {:?}", inputs[i].name)));
+        }
+        if let Some(input) = inputs.iter().find(|i| i.name.is_empty()) {
+            return Err(unusable(
+                "about",
+                format!("an input without a name, in {:?}", input.unit),
+            ));
+        }
+        let range = |i: usize| envelope.map(|e| (e.min[i], e.max[i])).unzip();
+        if let Some(i) = (0..inputs.len()).find(|&i| (inputs[i].min, inputs[i].max) != range(i)) {
+            let message = format!("the range of {} is not that of the envelope", inputs[i].name);
+            return Err(unusable("about", message));
+        }
+        let is_period = |secs: f64| secs > 0.0 && secs.is_finite();
+        if !self.training().is_none_or(|t| is_period(t.average_secs)) {
+            return Err(unusable("about", "the averaging time is not above 0"));
+        }
+        let is_width = |i: &Interval| i.half_width.is_finite() && i.half_width > 0.0;
+        if !self.interval().is_none_or(is_width) {
+            return Err(unusable("interval", "its half width is not above 0"));
+        }
+        Ok(())
+    }
+}
+
+fn unusable(section: &'static str, message: impl Into<String>) -> ModelError {
+    ModelError::Unusable {
+        section,
+        message: message.into(),
     }
 }
 
 pub(crate) fn json(section: &'static str, value: &impl Serialize) -> Result<Vec<u8>, ModelError> {
-    serde_json::to_vec(value).map_err(|e| ModelError::Unusable {
-        section,
-        message: e.to_string(),
-    })
+    serde_json::to_vec(value).map_err(|e| unusable(section, e.to_string()))
 }
 
 pub(crate) fn section<'a>(sections: &[Section<'a>], name: &'static str) -> Result<&'a [u8], ModelError> {
@@ -171,18 +174,12 @@ pub(crate) fn section<'a>(sections: &[Section<'a>], name: &'static str) -> Resul
         .iter()
         .find(|(n, _)| *n == name.as_bytes())
         .map(|(_, data)| *data);
-    found.ok_or_else(|| ModelError::Unusable {
-        section: name,
-        message: "it is missing".into(),
-    })
+    found.ok_or_else(|| unusable(name, "it is missing"))
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(sections: &[Section<'_>], name: &'static str) -> Result<T, ModelError> {
     let data = section(sections, name)?;
-    serde_json::from_slice(data).map_err(|e| ModelError::Unusable {
-        section: name,
-        message: e.to_string(),
-    })
+    serde_json::from_slice(data).map_err(|e| unusable(name, e.to_string()))
 }
 
 pub(crate) fn assemble(version: u8, sections: &[(&str, Vec<u8>)]) -> Vec<u8> {

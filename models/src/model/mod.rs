@@ -1,4 +1,5 @@
-//! The whole artefact that is shipped and loaded: forest, envelope, interval, what it was trained on.
+//! The whole artefact that is shipped and loaded: forest, envelope, interval, what it was trained on. Of a forest from elsewhere
+//! nothing is known but the forest: it predicts, and says with each prediction that neither range nor interval are known.
 
 pub(crate) mod file;
 mod nodes;
@@ -14,9 +15,11 @@ pub struct Model {
     pub(crate) target: Target,
     pub(crate) inputs: Vec<Input>,
     pub(crate) forest: ExtraTrees,
-    pub(crate) envelope: Envelope,
-    pub(crate) interval: Interval,
-    pub(crate) training: Training,
+    /// None where the training rows are not known.
+    pub(crate) envelope: Option<Envelope>,
+    /// None where no errors are known.
+    pub(crate) interval: Option<Interval>,
+    pub(crate) origin: Origin,
 }
 
 /// What is predicted.
@@ -35,10 +38,10 @@ pub struct Input {
     pub name: String,
     /// Its unit's name; empty where the training data did not say.
     pub unit: String,
-    /// Least value of the training rows.
-    pub min: f64,
-    /// Greatest value of the training rows.
-    pub max: f64,
+    /// Least value of the training rows, where they are known.
+    pub min: Option<f64>,
+    /// Greatest value of the training rows, where they are known.
+    pub max: Option<f64>,
 }
 
 /// The 90 % interval: prediction ± half width.
@@ -58,6 +61,27 @@ pub enum IntervalOrigin {
     Conformal,
     /// Not validated, or on fewer than nine rows: 1.645 standard deviations of the target.
     TargetSpread,
+}
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Trained by this program.
+    Training(Training),
+    /// A forest that another program has grown.
+    Imported(Imported),
+}
+
+/// What is known of a forest that another program has grown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// The file's kind.
+    pub format: String,
+    /// SHA-256 of that file.
+    pub sha256: String,
+    /// The program that wrote it, with its version, as it names itself.
+    pub producer: String,
 }
 
 /// How a model came about.
@@ -90,9 +114,9 @@ pub struct Training {
 pub struct Prediction {
     /// The predicted value; NaN where an input is missing.
     pub value: f64,
-    /// Lower end of the 90 % interval.
+    /// Lower end of the 90 % interval; −∞ where the model has none.
     pub lo: f64,
-    /// Upper end of the 90 % interval.
+    /// Upper end of the 90 % interval; ∞ where the model has none.
     pub hi: f64,
     /// How far to trust it.
     pub flag: Flag,
@@ -105,6 +129,8 @@ pub enum Flag {
     Ok,
     /// An input, or the combination of inputs, lies outside of the training rows.
     OutOfRange,
+    /// The model does not know what it was trained on.
+    RangeUnknown,
     /// An input is missing: there is no prediction.
     MissingInput,
 }
@@ -115,6 +141,7 @@ impl Flag {
         match self {
             Self::Ok => "ok",
             Self::OutOfRange => "out-of-range",
+            Self::RangeUnknown => "range-unknown",
             Self::MissingInput => "missing-input",
         }
     }
@@ -136,14 +163,22 @@ impl Model {
         &self.forest
     }
 
-    /// The 90 % interval.
-    pub fn interval(&self) -> &Interval {
-        &self.interval
+    /// The 90 % interval; none where no errors of the model are known.
+    pub fn interval(&self) -> Option<&Interval> {
+        self.interval.as_ref()
     }
 
-    /// How it came about.
-    pub fn training(&self) -> &Training {
-        &self.training
+    /// Where it comes from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// How it was trained; none of a model from elsewhere.
+    pub fn training(&self) -> Option<&Training> {
+        match &self.origin {
+            Origin::Training(training) => Some(training),
+            Origin::Imported(_) => None,
+        }
     }
 
     /// Predicts one row of as many numbers as there are inputs; NaN is a missing input.
@@ -173,12 +208,12 @@ impl Model {
             };
         }
         let value = value();
-        let flag = if self.envelope.is_outside(row) {
-            Flag::OutOfRange
-        } else {
-            Flag::Ok
+        let flag = match &self.envelope {
+            None => Flag::RangeUnknown,
+            Some(envelope) if envelope.is_outside(row) => Flag::OutOfRange,
+            Some(_) => Flag::Ok,
         };
-        let half = self.interval.half_width;
+        let half = self.interval.as_ref().map_or(f64::INFINITY, |i| i.half_width);
         Prediction {
             value,
             // the value lies within, also where half a width is less than its last digit

@@ -85,13 +85,22 @@ fn a_crafted_description_is_refused() {
         let message = Model::from_bytes(&crafted.to_bytes().unwrap()).unwrap_err().to_string();
         assert!(message.contains(words), "{message}: not {words}");
     };
+    fn envelope(model: &mut Model) -> &mut Envelope {
+        model.envelope.as_mut().unwrap()
+    }
     refused(|m| m.inputs[1].name = "A".into(), "two inputs are named \"A\"");
     refused(|m| m.inputs[1].name = String::new(), "without a name");
-    refused(|m| m.inputs[1].max = 7.0, "range of B");
-    refused(|m| m.training.average_secs = 0.0, "averaging time");
-    refused(|m| m.envelope.limit = f64::NAN, "envelope");
-    refused(|m| m.envelope.min.clear(), "number of inputs");
-    refused(|m| m.envelope.max.clear(), "envelope");
+    refused(|m| m.inputs[1].max = Some(7.0), "range of B");
+    refused(
+        |m| match &mut m.origin {
+            Origin::Training(training) => training.average_secs = 0.0,
+            Origin::Imported(_) => panic!("trained"),
+        },
+        "averaging time",
+    );
+    refused(|m| envelope(m).limit = f64::NAN, "envelope");
+    refused(|m| envelope(m).min.clear(), "number of inputs");
+    refused(|m| envelope(m).max.clear(), "envelope");
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub use validation::{Scheme, TestedRow, Validation, gap_rows};
 use crate::{
     envelope::Envelope,
     forest::{ExtraTrees, ExtraTreesParams, ForestError, MaxFeatures},
-    model::{Input, Model, Target, Training},
+    model::{Input, Model, Origin, Target, Training},
 };
 use interval::target_spread;
 use linfa::ParamGuard;
@@ -160,8 +160,8 @@ pub fn train(table: &TrainingTable, options: &TrainOptions) -> Result<Trained, T
         .map(|(i, (name, unit))| Input {
             name: name.clone(),
             unit: unit.clone(),
-            min: envelope.min[i],
-            max: envelope.max[i],
+            min: Some(envelope.min[i]),
+            max: Some(envelope.max[i]),
         });
     let training = Training {
         rows: rows.len(),
@@ -182,9 +182,9 @@ pub fn train(table: &TrainingTable, options: &TrainOptions) -> Result<Trained, T
         target: table.target.clone(),
         inputs: inputs.collect(),
         forest,
-        envelope,
-        interval: outcome.interval,
-        training,
+        envelope: Some(envelope),
+        interval: Some(outcome.interval),
+        origin: Origin::Training(training),
     };
     Ok(Trained {
         model,

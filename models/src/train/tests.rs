@@ -30,7 +30,7 @@ fn the_chronological_test_is_the_last_fifth() {
     let mut table = table(100);
     table.measured[80..].iter_mut().for_each(|v| *v += 100.0);
     let trained = train(&table, &options(Some(Scheme::Chronological))).unwrap();
-    let validation = trained.model.training().validation.clone().unwrap();
+    let validation = trained.model.training().unwrap().validation.clone().unwrap();
     assert_eq!(validation.metrics.n, 20);
     assert!(validation.metrics.bias < -90.0, "{validation:?}");
 }
@@ -38,11 +38,14 @@ fn the_chronological_test_is_the_last_fifth() {
 #[test]
 fn a_random_split_is_shown_beside_the_chronological_one() {
     let trained = train(&table(200), &options(Some(Scheme::Random))).unwrap();
-    let validation = trained.model.training().validation.clone().unwrap();
+    let validation = trained.model.training().unwrap().validation.clone().unwrap();
     assert_eq!((validation.scheme, validation.metrics.n), (Scheme::Random, 40));
     assert_eq!(validation.chronological.unwrap().n, 40);
     let trained = train(&table(200), &options(Some(Scheme::Blocked))).unwrap();
-    assert_eq!(trained.model.training().validation.clone().unwrap().metrics.n, 200);
+    assert_eq!(
+        trained.model.training().unwrap().validation.clone().unwrap().metrics.n,
+        200
+    );
 }
 
 #[test]
@@ -56,7 +59,7 @@ fn tested_rows_are_named_by_their_place_in_the_table_and_give_the_figures() {
             .iter()
             .map(|r| (r.predicted, r.measured))
             .unzip::<_, _, Vec<_>, Vec<_>>();
-        let validation = trained.model.training().validation.clone().unwrap();
+        let validation = trained.model.training().unwrap().validation.clone().unwrap();
         assert_eq!(
             Some(validation.metrics),
             Metrics::of(&predicted, &measured),
@@ -80,15 +83,15 @@ fn more_history_teaches_more_and_the_last_point_is_the_chronological_test() {
     let rows: Vec<usize> = trained.learning_curve.iter().map(|p| p.rows).collect();
     assert_eq!(rows, [50, 100, 200, 400, 800]);
     let last = trained.learning_curve.last().unwrap().metrics;
-    assert_eq!(last, trained.model.training().validation.clone().unwrap().metrics);
+    assert_eq!(last, trained.model.training().unwrap().validation.clone().unwrap().metrics);
     assert!(last.mae < trained.learning_curve[0].metrics.mae);
 }
 
 #[test]
 fn without_validation_the_interval_says_so() {
     let model = train(&table(200), &options(None)).unwrap().model;
-    assert_eq!(model.interval().origin, IntervalOrigin::TargetSpread);
-    assert!(model.training().validation.is_none());
+    assert_eq!(model.interval().unwrap().origin, IntervalOrigin::TargetSpread);
+    assert!(model.training().unwrap().validation.is_none());
 }
 
 #[test]
@@ -111,6 +114,7 @@ fn fewer_than_nine_errors_promise_nothing() {
             .unwrap()
             .model
             .interval()
+            .unwrap()
             .origin
     };
     assert_eq!(origin(40), IntervalOrigin::TargetSpread);
@@ -130,7 +134,7 @@ fn a_target_beyond_f32_is_left_out() {
     let mut table = table(100);
     table.measured[7] = 1e39;
     let model = train(&table, &options(None)).unwrap().model;
-    assert_eq!(model.training().incomplete_rows, 1);
+    assert_eq!(model.training().unwrap().incomplete_rows, 1);
     assert_eq!(Model::from_bytes(&model.to_bytes().unwrap()), Ok(model));
 }
 
@@ -158,7 +162,13 @@ fn incomplete_rows_are_left_out_and_counted() {
     table.columns[1][3] = f64::NAN;
     table.measured[50] = f64::NAN;
     let model = train(&table, &options(None)).unwrap().model;
-    assert_eq!((model.training().rows, model.training().incomplete_rows), (98, 2));
+    assert_eq!(
+        (
+            model.training().unwrap().rows,
+            model.training().unwrap().incomplete_rows
+        ),
+        (98, 2)
+    );
     table.measured.iter_mut().take(90).for_each(|v| *v = f64::NAN);
     assert!(matches!(
         train(&table, &options(None)),

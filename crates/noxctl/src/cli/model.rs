@@ -138,6 +138,47 @@ pub enum ModelCommand {
     /// What a model is: target, inputs with their trained ranges, training.
     #[command(after_help = "Example: noxctl model show nox.xt --json")]
     Show(ModelShowArgs),
+    /// Write a model's forest as an ONNX file for other programs.
+    #[command(after_help = "Example: noxctl model export nox.xt --onnx nox.onnx")]
+    Export(ModelExportArgs),
+    /// Take a forest from an ONNX file, such as skl2onnx makes of scikit-learn's ExtraTreesRegressor. It predicts, but its interval and
+    /// the range it was trained on are not in such a file and stay unknown.
+    #[command(
+        after_help = "Example: noxctl model import nox.onnx --inputs AT,AP,AH,AFDP,GTEP,TIT,TAT,TEY,CDP --target NOX --out nox.xt"
+    )]
+    Import(ModelImportArgs),
+}
+
+/// `model export`.
+#[derive(Args)]
+pub struct ModelExportArgs {
+    /// The model file, or `pretrained:NOX`.
+    pub file: PathBuf,
+    /// Where the ONNX file is written.
+    #[arg(long, value_name = "FILE")]
+    pub onnx: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `model import`.
+#[derive(Args)]
+pub struct ModelImportArgs {
+    /// The ONNX file.
+    pub file: PathBuf,
+    /// Names of the inputs, in the order of the columns that the forest was trained on. Known names have their standard unit.
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub inputs: Vec<String>,
+    /// Name of what it predicts.
+    #[arg(long)]
+    pub target: String,
+    /// Where the model is written.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `model show`.

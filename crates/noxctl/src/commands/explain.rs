@@ -36,6 +36,11 @@ fn one_row(model: &Model, rows: &[f64], row: usize, as_json: bool) -> Result<()>
     let found = model
         .explain(values)
         .ok_or_else(|| Failure::input(format!("row {row} has no value for some input: there is no prediction")))?;
+    if model.training().is_none() {
+        output::note(
+            "note: this model was imported without the training rows of its leaves: each leaf counts as if one row had reached it.",
+        );
+    }
     let named = || model.inputs().iter().map(|i| &i.name).zip(&found.contributions);
     if as_json {
         let contributions: Map<String, Value> = named().map(|(name, c)| (name.clone(), json!(c))).collect();
@@ -64,7 +69,7 @@ fn one_row(model: &Model, rows: &[f64], row: usize, as_json: bool) -> Result<()>
 }
 
 fn importance(model: &Model, table: &Table, rows: &[f64], args: &ExplainArgs) -> Result<()> {
-    if table.sha256 == model.training().data_sha256 {
+    if model.training().is_some_and(|t| t.data_sha256 == table.sha256) {
         output::note("warning: the model was trained on these rows; what it learnt by heart looks important.");
     }
     let measured = table.column(&model.target().name)?;
@@ -128,8 +133,10 @@ fn dependence(model: &Model, rows: &[f64], input: &str, points: usize, as_json: 
         model.target().name
     ))?;
     for p in &found {
-        let outside = p.outside * 100.0;
-        output::line(&format!("{:>12.4}{:>12.4}   {outside:.0} %", p.value, p.mean))?;
+        let outside = p
+            .outside
+            .map_or("unknown".to_owned(), |share| format!("{:.0} %", share * 100.0));
+        output::line(&format!("{:>12.4}{:>12.4}   {outside}", p.value, p.mean))?;
     }
     Ok(())
 }

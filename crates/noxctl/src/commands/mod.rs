@@ -4,6 +4,7 @@ pub mod audit;
 pub mod backtest;
 pub mod check;
 pub mod doctor;
+pub mod exchange;
 pub mod explain;
 pub mod export;
 pub mod import;

@@ -10,7 +10,7 @@ use crate::{
     output,
     table::{RawTable, Table},
 };
-use models::{Flag, Model};
+use models::{Flag, Model, Origin};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{path::Path, process::ExitCode};
@@ -61,6 +61,9 @@ pub fn predict(args: &PredictArgs) -> Result<ExitCode> {
         writer.flush().map_err(Failure::work)
     })?;
     let (outside, missing) = (count(Flag::OutOfRange), count(Flag::MissingInput));
+    if model.interval().is_none() {
+        output::note("note: this model was imported: its interval and the range it was trained on are not known.");
+    }
     if args.json {
         output::json(
             &json!({"rows": predictions.len(), "out_of_range": outside, "missing_input": missing, "out": args.out}),
@@ -108,32 +111,40 @@ pub fn show(args: &ModelShowArgs) -> Result<ExitCode> {
             "sha256": sha256,
             "interval": model.interval(),
             "training": model.training(),
+            "imported": match model.origin() {
+                Origin::Imported(imported) => Some(imported),
+                Origin::Training(_) => None,
+            },
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let training = model.training();
     output::line(&format!("target    {} {}", model.target().name, model.target().unit))?;
     output::line(&format!(
-        "forest    {} trees, {} nodes, min leaf {}, seed {}",
+        "forest    {} trees, {} nodes",
         model.forest().trees(),
         model.forest().node_count(),
-        training.min_leaf,
-        training.seed
     ))?;
-    output::line(&format!(
-        "training  {} rows (means over {} s), data {}",
-        training.rows, training.average_secs, training.data_sha256
-    ))?;
-    if let Some(v) = &training.validation {
+    output::line(&match model.origin() {
+        Origin::Training(t) => format!(
+            "training  {} rows (means over {} s), min leaf {}, seed {}, data {}",
+            t.rows, t.average_secs, t.min_leaf, t.seed, t.data_sha256
+        ),
+        Origin::Imported(i) => format!("imported  from {} by {}, file {}", i.format, i.producer, i.sha256),
+    })?;
+    if let Some(v) = model.training().and_then(|t| t.validation.as_ref()) {
         output::line(&format!("validated {}", sentence(&v.metrics)))?;
     }
-    output::line(&format!("interval  ±{:.3} (90 %)", model.interval().half_width))?;
+    output::line(&match model.interval() {
+        Some(interval) => format!("interval  ±{:.3} (90 %)", interval.half_width),
+        None => "interval  unknown".to_owned(),
+    })?;
     output::line(&format!("sha256    {sha256}"))?;
     for input in model.inputs() {
-        output::line(&format!(
-            "input     {:<8} {:>12.4} … {:<12.4} {}",
-            input.name, input.min, input.max, input.unit
-        ))?;
+        let range = match (input.min, input.max) {
+            (Some(min), Some(max)) => format!("{min:>12.4} … {max:<12.4}"),
+            _ => format!("{:<27}", "range unknown"),
+        };
+        output::line(&format!("input     {:<8} {range} {}", input.name, input.unit))?;
     }
     Ok(ExitCode::SUCCESS)
 }

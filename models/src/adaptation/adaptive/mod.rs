@@ -106,8 +106,8 @@ impl Adaptive {
             Input {
                 name: name.clone(),
                 unit: unit.clone(),
-                min: finite().fold(f64::INFINITY, f64::min),
-                max: finite().fold(f64::NEG_INFINITY, f64::max),
+                min: finite().reduce(f64::min),
+                max: finite().reduce(f64::max),
             }
         };
         Ok(Self {

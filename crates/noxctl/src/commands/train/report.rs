@@ -39,11 +39,12 @@ impl<'a> Report<'a> {
 
     pub fn json(&self, args: &TrainArgs) -> Value {
         let model = &self.trained.model;
-        let validation = model.training().validation.as_ref();
+        let training = model.training();
+        let validation = training.and_then(|t| t.validation.as_ref());
         let mut report = json!({
             "target": model.target().name,
             "rows": self.data.table.measured.len(),
-            "incomplete_rows": model.training().incomplete_rows,
+            "incomplete_rows": training.map(|t| t.incomplete_rows),
             "inputs": model.inputs().iter().map(|i| &i.name).collect::<Vec<_>>(),
             "trees": model.forest().trees(),
             "nodes": model.forest().node_count(),
@@ -83,7 +84,7 @@ impl<'a> Report<'a> {
         let mut json = figures(scheme, metrics);
         json["relative_accuracy"] = json!(self.relative_accuracy);
         if matches!(scheme, Scheme::Blocked | Scheme::Rolling) {
-            json["gap_rows"] = json!(gap_rows(self.trained.model.training().rows));
+            json["gap_rows"] = json!(self.trained.model.training().map(|t| gap_rows(t.rows)));
         }
         if let Some((tag, _)) = &self.data.load {
             json["load"] = json!(tag);
@@ -101,7 +102,8 @@ impl<'a> Report<'a> {
             args.trees,
             self.trained.fit_secs
         ))?;
-        let Some(v) = &self.trained.model.training().validation else {
+        let training = self.trained.model.training();
+        let Some(v) = training.and_then(|t| t.validation.as_ref()) else {
             return Ok(());
         };
         let accuracy = percent(self.relative_accuracy);

@@ -31,10 +31,11 @@ pub fn run(args: &[String]) -> Result<()> {
             let args = part.iter().map(OsStr::new);
             script("bench-import.py", include_str!("bench_import.py"), args)
         }
-        ["forest", ref files @ ..] => forest(files),
+        ["models"] => models(&[]),
+        ["models", "--data", ref files @ ..] if !files.is_empty() => models(files),
         _ => bail!(
             "which bench? cargo xtask bench store | windows [READINGS] | ingest [SECONDS] | postgres [ROUNDS] | \
-             import [PART OF A YEAR] | forest CSV …"
+             import [PART OF A YEAR] | models [--data CSV …]"
         ),
     }
 }
@@ -52,19 +53,15 @@ fn script<'a>(name: &str, text: &str, args: impl Iterator<Item = &'a OsStr>) -> 
     command(setup::python()?.as_os_str(), &all)
 }
 
-/// The fit of 200 trees against scikit-learn's on the same rows, inputs and cores, alternating.
-fn forest(files: &[&str]) -> Result<()> {
-    if files.is_empty() {
-        bail!("which rows? cargo xtask bench forest gt_2011.csv gt_2012.csv (columns AT … CDP, NOX)");
-    }
-    let python = setup::python()?;
-    let has = crate::run::succeeds(&python.to_string_lossy(), &["-c", "import sklearn, pandas"]);
-    if !has {
-        command(
-            python.as_os_str(),
-            &["-m", "pip", "install", "--quiet", "scikit-learn", "pandas"],
-        )?;
-    }
-    let args = files.iter().map(OsStr::new);
-    script("bench-forest.py", include_str!("bench_forest.py"), args)
+/// Forests against scikit-learn's and smartcore's, on these files or on the simulated turbine.
+fn models(files: &[&str]) -> Result<()> {
+    cargo(&["build", "--release", "-p", "models", "--example", "bench"])?;
+    cargo(&["build", "--release", "-p", "simulator", "--example", "year"])?;
+    let programs = ["bench", "year"].map(|name| target(&format!("release/examples/{name}")));
+    let args = programs.iter().map(|p| p.as_os_str());
+    script(
+        "bench-models.py",
+        include_str!("bench_models.py"),
+        args.chain(files.iter().map(OsStr::new)),
+    )
 }

@@ -20,7 +20,7 @@ cargo xtask demo [ARGS]     set everything up and watch a simulated turbine (ARG
 cargo xtask test            set everything up and run the whole test suite with real peers
 cargo xtask check           formatting, lints, the interface for wasm; no tests
 cargo xtask dist            build the interface into ui/dist
-cargo xtask bench NAME      store | forest: measure against competitors in one run
+cargo xtask bench NAME      store | models | …: measure against competitors in one run
 cargo xtask trial NAME [--quick]   a reliability trial in full, with the release build: r5_ | r6_ | … (docs/RELIABILITY.md)
 cargo xtask fuzz [NAME] [--cases N]   a parser (or each) on N cases that libFuzzer makes, 10 000 000 unless said; needs a nightly compiler
 cargo xtask audit [--db DIR]   licences and known vulnerabilities of all dependencies (DIR: a copy of the advisory database)";

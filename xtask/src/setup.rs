@@ -36,8 +36,15 @@ const PYTHON_PACKAGES: &[&str] = &[
     "pymodbus[serial]>=3.16,<3.17",
     "modbus-tk>=1.1.5,<1.2",
     "pysparkplug==0.6.1",
-    "pyarrow>=26,<27", // what notebooks read Parquet with
+    "pyarrow>=26,<27",         // what notebooks read Parquet with
+    "scikit-learn>=1.9,<1.10", // whose forests are imported, and compared with in the bench
+    "skl2onnx>=1.20,<1.21",    // writes them as ONNX files
+    "onnx>=1.23,<1.24",        // checks the ONNX files that are written here
+    "onnxruntime>=1.32,<1.33", // predicts from them
+    "shap>=0.51,<0.52",        // whose explanations have to be ours
 ];
+/// The modules of these, looked for without loading them: some take seconds.
+const PYTHON_MODULES: &str = "pymodbus modbus_tk pysparkplug serial pyarrow sklearn skl2onnx onnx onnxruntime shap";
 
 /// What the desktop program is built with. False where it cannot be had.
 pub fn desktop() -> Result<bool> {
@@ -70,10 +77,8 @@ pub fn wasm() -> Result<()> {
 pub fn python() -> Result<PathBuf> {
     let venv = cache().join("venv");
     let python = venv.join("bin").join("python");
-    if !succeeds(
-        &python.to_string_lossy(),
-        &["-c", "import pymodbus, modbus_tk, pysparkplug, serial, pyarrow"],
-    ) {
+    let looks = format!("from importlib.util import find_spec as f; exit(not all(map(f, '{PYTHON_MODULES}'.split())))");
+    if !succeeds(&python.to_string_lossy(), &["-c", &looks]) {
         // the system's own Python: another may lack the modules that Debian splits off
         let system = if succeeds("/usr/bin/python3", &["-c", "import ensurepip"]) {
             "/usr/bin/python3"

@@ -3,7 +3,7 @@
 use crate::{settings::tags, within_memory};
 use domain::{PlantFile, TagId, plant::PlantError};
 use drivers::parsers::history_rows::{Line, Rows};
-use models::Model;
+use models::{Model, Target, exchange};
 
 /// A history file.
 pub fn history(file: &[u8]) {
@@ -73,6 +73,21 @@ pub fn model(file: &[u8]) {
     }
     if let Ok(model) = within_memory(|| Model::from_bytes(&file)) {
         predicts(&model);
+    }
+}
+
+/// An ONNX file with a forest of three inputs.
+pub fn onnx(file: &[u8]) {
+    let inputs = ["A", "B", "C"].map(|name| (name.to_owned(), String::new()));
+    let target = Target {
+        name: "Y".to_owned(),
+        unit: String::new(),
+    };
+    let bytes = file.to_vec();
+    if let Ok(model) = within_memory(|| exchange::from_onnx(bytes, &inputs, target, String::new())) {
+        predicts(&model);
+        let again = within_memory(|| Model::from_bytes(&model.to_bytes().unwrap()));
+        assert_eq!(again, Ok(model), "a forest that its own file does not hold");
     }
 }
 

@@ -23,7 +23,7 @@ mod text;
 pub use allocation::{MOST_AT_ONCE, largest};
 pub use broker::{mqtt_packets, sparkplug};
 pub use bus::{mbap, rtu};
-pub use files::{history, model, plant_file, points_csv};
+pub use files::{history, model, onnx, plant_file, points_csv};
 pub use messages::{http_body, mqtt_json, view_frame};
 pub use text::{ak, checked_line, clink, csv_line, lines, nmea, regex_line};
 
@@ -50,6 +50,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("points_csv", points_csv),
     ("plant_file", plant_file),
     ("model", model),
+    ("onnx", onnx),
 ];
 
 /// Parses, and holds the limit of memory.

@@ -127,7 +127,7 @@ impl<'a> Ensemble<'a> {
                 .tree_of(tree)
                 .and_then(|(start, end)| self.ids.find(start, end, node));
             let place = found.map(|i| self.ids.0[i].2).filter(|&place| self.is_leaf[place]);
-            let place = place.ok_or_else(|| at(tree, node, "it has a weight and is no leaf"))?;
+            let place = place.ok_or_else(|| at(tree, node, "a weight is given for it, and it is no leaf"))?;
             self.values[place] += weight * scale;
         }
         self.values.iter_mut().for_each(|value| *value += base);

@@ -273,12 +273,15 @@ fn crafted_trees_are_refused_with_the_place() {
             "its child -9223372036854775808 does not exist",
         ),
         (refused(ints("nodes_nodeids", 1, 0)), "node 0: it stands twice"),
-        (refused(ints("nodes_treeids", 1, i64::MAX)), "does not exist"),
+        (
+            refused(ints("nodes_treeids", 1, i64::MAX)),
+            "tree 0, node 1: a weight is given for it, and it is no leaf",
+        ),
         (refused(ints("nodes_featureids", 0, 3)), "it asks input 3; there are 3"),
         (refused(ints("nodes_featureids", 0, -1)), "it asks input -1"),
         (
             refused(ints("target_nodeids", 0, 0)),
-            "tree 0, node 0: it has a weight and is no leaf",
+            "tree 0, node 0: a weight is given for it, and it is no leaf",
         ),
         (refused(ints("target_treeids", 0, 77)), "tree 77"),
         (

@@ -2,6 +2,7 @@ use super::*;
 use crate::random::Random;
 use linfa::{
     Dataset, ParamGuard,
+    prelude::SingleTargetRegression,
     traits::{Fit, Predict},
 };
 use ndarray::{Array1, Array2};
@@ -140,6 +141,26 @@ fn linfas_traits_fit_and_predict() {
     let forest = ExtraTrees::params().trees(4).fit(&dataset).unwrap();
     let predicted: Array1<f64> = forest.predict(&records);
     assert!(predicted.iter().zip(&targets).all(|(p, t)| (p - t).abs() < 1e-6));
+}
+
+#[test]
+fn linfas_metrics_and_cross_validation_tell_good_settings_from_bad() {
+    let (columns, targets) = data(300);
+    let records = Array2::from_shape_fn((300, 4), |(r, c)| f64::from(columns[c][r]));
+    let mut dataset = Dataset::new(records, Array1::from(targets));
+    let candidates = [1, 150].map(|rows| ExtraTrees::params().trees(10).min_leaf(rows));
+    let scores = dataset.cross_validate_single(3, &candidates, |predicted, measured| predicted.r2(measured));
+    let scores = scores.unwrap();
+    assert!(scores[0] > 0.9 && scores[1] < 0.5, "{scores}");
+    let (mut train, test) = dataset.split_with_ratio(0.7);
+    let forest = candidates[0].fit(&train).unwrap();
+    let predicted = forest.predict(&test);
+    assert_eq!(predicted.len(), 90);
+    let same: f64 = predicted.iter().zip(test.targets()).map(|(p, t)| (p - t).abs()).sum();
+    assert!((predicted.mean_absolute_error(&test).unwrap() - same / 90.0).abs() < 1e-12);
+    let bad = ExtraTrees::params().trees(0);
+    let refused = train.cross_validate_single(3, &[bad], |p, m| p.r2(m));
+    assert!(matches!(refused, Err(ForestError::Setting { name: "trees", .. })));
 }
 
 #[test]

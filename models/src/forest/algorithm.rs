@@ -2,7 +2,7 @@
 
 use super::{
     ExtraTreesValidParams, ForestError, Node, grow,
-    walk::{CURSORS, Padded, walk},
+    walk::{Padded, walk},
 };
 use linfa::{
     dataset::{AsSingleTargets, DatasetBase},
@@ -24,6 +24,10 @@ pub struct ExtraTrees {
 const BLOCK: usize = 16_384;
 /// Fewest rows of a block: for fewer a thread is not worth its while.
 const LEAST_BLOCK: usize = 256;
+/// Trees that one row goes down at a time: it waits for the memory.
+const TREES_AT_ONCE: usize = 12;
+/// Rows that go down one tree at a time: their cursors stay in registers.
+const ROWS_AT_ONCE: usize = 8;
 /// Lanes of a row of few inputs, and of any.
 const FEW: usize = 16;
 const MANY: usize = Node::MOST_INPUTS + 1;
@@ -128,10 +132,10 @@ impl ExtraTrees {
         let row = Padded::<S>::new(row);
         let last = self.trees() - 1;
         let mut sum = 0.0;
-        for first in (0..=last).step_by(CURSORS) {
+        for first in (0..=last).step_by(TREES_AT_ONCE) {
             let at = std::array::from_fn(|i| self.roots[(first + i).min(last)] as usize);
-            let values = walk(&self.nodes, at, [&row; CURSORS]);
-            let trees = CURSORS.min(last + 1 - first);
+            let values: [f32; TREES_AT_ONCE] = walk(&self.nodes, at, |_| &row);
+            let trees = TREES_AT_ONCE.min(last + 1 - first);
             values[..trees].iter().for_each(|v| sum += f64::from(*v));
         }
         sum / self.trees() as f64
@@ -154,12 +158,14 @@ impl ExtraTrees {
     }
 
     fn many<const S: usize>(&self, rows: &[f32], out: &mut [f64]) {
-        let rows: Vec<Padded<S>> = rows.chunks_exact(self.inputs).map(Padded::new).collect();
+        let mut rows: Vec<Padded<S>> = rows.chunks_exact(self.inputs).map(Padded::new).collect();
+        // rows that fill up the last group count for nothing
+        rows.resize(rows.len().next_multiple_of(ROWS_AT_ONCE), Padded::new(&[]));
+        let (groups, _) = rows.as_chunks::<ROWS_AT_ONCE>();
         for tree in 0..self.trees() {
             let nodes = self.tree(tree);
-            for (rows, sums) in rows.chunks(CURSORS).zip(out.chunks_mut(CURSORS)) {
-                let last = rows.len() - 1;
-                let values = walk(nodes, [0; CURSORS], std::array::from_fn(|i| &rows[i.min(last)]));
+            for (rows, sums) in groups.iter().zip(out.chunks_mut(ROWS_AT_ONCE)) {
+                let values = walk(nodes, [0; ROWS_AT_ONCE], |cursor| &rows[cursor]);
                 sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += f64::from(v));
             }
         }

@@ -48,6 +48,13 @@ impl Node {
         }
     }
 
+    /// A split on this input without its right child; without an input a leaf of one row.
+    #[inline(always)]
+    pub(crate) fn of_code(number: f32, input: Option<u8>) -> Self {
+        let rest = input.map_or(LEAF | 1 << 8, u32::from);
+        Self { number, rest }
+    }
+
     /// Is it a leaf?
     #[inline(always)]
     pub fn is_leaf(self) -> bool {

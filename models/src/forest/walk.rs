@@ -2,9 +2,6 @@
 
 use super::Node;
 
-/// Cursors on their way at a time.
-pub const CURSORS: usize = 12;
-
 /// A row with room behind its inputs: leaves ask for the last lane, which sends them nowhere. `S` is a power of two.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
@@ -19,15 +16,19 @@ impl<const S: usize> Padded<S> {
     }
 }
 
-/// The values of the leaves that the cursors reach from where they begin, each with its row.
+/// The values of the leaves that cursors reach from where they begin, each with its row.
 #[inline(always)]
-pub fn walk<const S: usize>(nodes: &[Node], mut at: [usize; CURSORS], rows: [&Padded<S>; CURSORS]) -> [f32; CURSORS] {
+pub fn walk<'a, const S: usize, const CURSORS: usize>(
+    nodes: &[Node],
+    mut at: [usize; CURSORS],
+    row: impl Fn(usize) -> &'a Padded<S>,
+) -> [f32; CURSORS] {
     loop {
         let mut moved = 0;
-        for (at, row) in at.iter_mut().zip(rows) {
+        for (cursor, at) in at.iter_mut().enumerate() {
             let node = nodes[*at];
             // of a leaf: −∞, at most any value
-            let goes_left = row.0[node.input() & (S - 1)] <= node.number();
+            let goes_left = row(cursor).0[node.input() & (S - 1)] <= node.number();
             let next = usize::from(!node.is_leaf());
             let step = if goes_left { next } else { node.right() };
             *at += step;

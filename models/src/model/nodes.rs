@@ -15,6 +15,7 @@
 //! cannot be written.
 
 use crate::forest::{ExtraTrees, Node};
+use std::ops::Range;
 
 /// Most inputs that a file holds: two of 256 codes are leaves.
 pub const MOST_INPUTS: usize = 254;
@@ -97,73 +98,92 @@ pub fn from_bytes(bytes: &[u8]) -> Result<ExtraTrees, String> {
     let codes = reader.take(count.div_ceil(8 / usize::from(bits))).ok_or(CUT_SHORT)?;
     let numbers = count.checked_mul(4).and_then(|n| reader.take(n)).ok_or(CUT_SHORT)?;
     let (numbers, _) = numbers.as_chunks::<4>();
-    let mut forest = ExtraTrees {
-        inputs,
-        roots,
-        nodes: Vec::with_capacity(count),
-    };
+    let mut nodes = vec![Node::leaf(0.0, 1); count];
+    let (mut unpacked, mut stack) = (Vec::new(), Vec::new());
     for tree in 0..trees {
-        let (start, end) = (forest.roots[tree] as usize, forest.roots[tree + 1] as usize);
-        let code = |node: usize| match bits {
-            4 => codes[node / 2] >> (node % 2 * 4) & 15,
-            _ => codes[node],
-        };
-        read_tree(
-            &mut forest,
-            &numbers[start..end],
-            |node| code(start + node),
-            alone(bits),
-            &mut reader,
-        )
-        .map_err(|(node, message)| format!("tree {tree}, node {node}: {message}"))?;
+        let (start, end) = (roots[tree] as usize, roots[tree + 1] as usize);
+        unpack(codes, bits, start..end, &mut unpacked);
+        let nodes = &mut nodes[start..end];
+        let read = read_nodes(nodes, &unpacked, &numbers[start..end], inputs, alone(bits), &mut reader);
+        let linked = read.and_then(|()| link(nodes, &mut stack));
+        linked.map_err(|(node, message)| format!("tree {tree}, node {node}: {message}"))?;
     }
     if reader.0.is_empty() {
-        Ok(forest)
+        Ok(ExtraTrees { inputs, roots, nodes })
     } else {
         Err("bytes behind the last tree".into())
     }
 }
 
-fn read_tree(
-    forest: &mut ExtraTrees,
+/// The codes of these nodes, a byte each.
+fn unpack(codes: &[u8], bits: u8, nodes: Range<usize>, unpacked: &mut Vec<u8>) {
+    unpacked.clear();
+    if bits == 8 {
+        unpacked.extend_from_slice(&codes[nodes]);
+        return;
+    }
+    let pairs = &codes[nodes.start / 2..nodes.end.div_ceil(2)];
+    unpacked.extend(pairs.iter().flat_map(|pair| [pair & 15, pair >> 4]));
+    // a tree may begin in the middle of a byte
+    unpacked.drain(..nodes.start % 2);
+    unpacked.truncate(nodes.len());
+}
+
+/// Reads the nodes of a tree, splits not yet with their right children.
+fn read_nodes(
+    nodes: &mut [Node],
+    codes: &[u8],
     numbers: &[[u8; 4]],
-    code: impl Fn(usize) -> u8,
+    inputs: usize,
     alone: u8,
     counts: &mut Reader<'_>,
 ) -> Result<(), (usize, String)> {
-    let first = forest.nodes.len();
-    // splits whose right child is still to come
-    let mut open: Vec<u32> = Vec::with_capacity(64);
-    for (place, number) in numbers.iter().enumerate() {
-        let (number, code) = (f32::from_le_bytes(*number), code(place));
-        if !number.is_finite() {
-            let what = if code < alone - 1 { "threshold" } else { "value" };
-            return Err((place, format!("{what} {number}")));
-        }
-        if code < alone - 1 {
-            if usize::from(code) >= forest.inputs {
-                return Err((place, no_such_input(usize::from(code), forest.inputs)));
-            }
-            open.push(place as u32);
-            forest.nodes.push(Node::split(usize::from(code), number));
-            continue;
-        }
-        let count = match code == alone {
-            true => 1,
-            false => counts.leb128().ok_or_else(|| (place, CUT_SHORT.to_owned()))?,
-        };
-        forest.nodes.push(Node::leaf(f64::from(number), count as usize));
-        match open.pop() {
-            Some(split) => {
-                let split = split as usize;
-                let node = &mut forest.nodes[first + split];
-                *node = node.with_right(place + 1 - split);
-            }
-            None if place + 1 == numbers.len() => return Ok(()),
-            None => return Err((place, "the tree ends before its nodes".to_owned())),
-        }
+    let is_split = |code: u8| code < alone - 1;
+    let is_wrong = |number: f32, code: u8| !number.is_finite() | (is_split(code) & (usize::from(code) >= inputs));
+    let mut any_wrong = false;
+    for ((node, number), &code) in nodes.iter_mut().zip(numbers).zip(codes) {
+        let number = f32::from_le_bytes(*number);
+        any_wrong |= is_wrong(number, code);
+        *node = Node::of_code(number, is_split(code).then_some(code));
     }
-    Err((numbers.len(), CUT_SHORT.to_owned()))
+    for (place, _) in codes.iter().enumerate().filter(|(_, code)| **code == alone - 1) {
+        let count = counts.leb128().ok_or_else(|| (place, CUT_SHORT.to_owned()))?;
+        nodes[place] = Node::leaf(f64::from(nodes[place].number()), count as usize);
+    }
+    if !any_wrong {
+        return Ok(());
+    }
+    let each = numbers.iter().map(|number| f32::from_le_bytes(*number)).zip(codes);
+    let wrong = each.enumerate().find(|(_, (number, code))| is_wrong(*number, **code));
+    match wrong {
+        Some((place, (number, code))) if number.is_finite() => Err((place, no_such_input(usize::from(*code), inputs))),
+        Some((place, (number, code))) if is_split(*code) => Err((place, format!("threshold {number}"))),
+        Some((place, (number, _))) => Err((place, format!("value {number}"))),
+        None => Ok(()),
+    }
+}
+
+/// Gives the splits their right children. From the last node to the first: `stack` holds the roots of the subtrees so far, of which a
+/// split takes the last two.
+fn link(nodes: &mut [Node], stack: &mut Vec<usize>) -> Result<(), (usize, String)> {
+    // without a jump for the kind of node, which would be guessed wrongly half the time
+    stack.resize(nodes.len() + 1, 0);
+    let mut height = 0;
+    for place in (0..nodes.len()).rev() {
+        let taken = if nodes[place].is_leaf() { 0 } else { 2 };
+        if height < taken {
+            return Err((place, CUT_SHORT.to_owned()));
+        }
+        height -= taken;
+        let linked = nodes[place].with_right(stack[height] - place * usize::from(taken > 0));
+        nodes[place] = if taken > 0 { linked } else { nodes[place] };
+        stack[height] = place;
+        height += 1;
+    }
+    match height {
+        1 => Ok(()),
+        _ => Err((stack[height - 2], "the tree ends before its nodes".to_owned())),
+    }
 }
 
 fn no_such_input(input: usize, inputs: usize) -> String {

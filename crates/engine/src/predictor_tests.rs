@@ -126,7 +126,11 @@ fn status(frame: &Frame) -> Status {
 
 /// A predictor whose window is full, and the second it stands at.
 fn warm() -> Predictor {
-    let (mut predictor, _) = load(PLANT, &model()).unwrap();
+    warm_with(&model())
+}
+
+fn warm_with(model: &[u8]) -> Predictor {
+    let (mut predictor, _) = load(PLANT, model).unwrap();
     predictor.take(&hygro(0.0, Status::Good));
     for t in 0..10 {
         predictor.take(&hygro(f64::from(t) + 0.1, Status::Good));
@@ -202,6 +206,19 @@ fn outside_of_what_the_model_knows_the_prediction_is_uncertain() {
         last = predictor.take(&plc(f64::from(t) + 0.5, 200.0, 110.0)).or(last);
     }
     assert_eq!(status(&last.unwrap()), Status::Uncertain(Reason::OutOfRange));
+}
+
+#[test]
+fn an_imported_model_gives_uncertain_values_without_an_interval() {
+    let own = models::Model::from_bytes(&model()).unwrap();
+    let onnx = models::exchange::to_onnx(&own, "").unwrap();
+    let inputs: Vec<_> = own.inputs().iter().map(|i| (i.name.clone(), i.unit.clone())).collect();
+    let imported = models::exchange::from_onnx(onnx, &inputs, own.target().clone(), String::new()).unwrap();
+    let mut predictor = warm_with(&imported.to_bytes().unwrap());
+    let frame = predictor.take(&plc(10.5, 50.0, 110.0)).unwrap();
+    assert_eq!(status(&frame), Status::Uncertain(Reason::RangeUnknown));
+    assert_eq!(frame.samples.len(), 1);
+    assert!((frame.samples[0].value.unwrap() - 100.0).abs() < 5.0);
 }
 
 #[test]

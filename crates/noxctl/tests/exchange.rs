@@ -133,12 +133,12 @@ fn forests_of_scikit_learn_predict_here_what_they_predict_there() {
     let at = |name: &str| folder.path().join(name);
     let data = history(folder.path(), 700);
     python_says(
-        "from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+        "from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, RandomForestRegressor
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 import onnxruntime as ort
-for kind, name in ((ExtraTreesRegressor, 'extra'), (RandomForestRegressor, 'random')):
-    forest = kind(30, random_state=0).fit(X, y)
+for kind, name in ((ExtraTreesRegressor, 'extra'), (RandomForestRegressor, 'random'), (GradientBoostingRegressor, 'boosted')):
+    forest = kind(n_estimators=30, random_state=0).fit(X, y)
     onnx = convert_sklearn(forest, initial_types=[('X', FloatTensorType([None, 9]))]).SerializeToString()
     open(f'{args[0]}/{name}.onnx', 'wb').write(onnx)
     runtime = ort.InferenceSession(onnx).run(None, {'X': X})[0].ravel()
@@ -147,7 +147,7 @@ print(1)",
         &data,
         &[folder.path()],
     );
-    for name in ["extra", "random"] {
+    for name in ["extra", "random", "boosted"] {
         let (onnx, model, out) = (at(&format!("{name}.onnx")), at("m.xt"), at("y.csv"));
         json(&import(&onnx, &model).each_ref().map(String::as_str));
         json(&[

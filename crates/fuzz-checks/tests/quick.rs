@@ -153,4 +153,4 @@ macro_rules! parsers {
     };
 }
 
-parsers! { rtu mbap lines csv_line checked_line nmea ak clink regex_line mqtt_json mqtt_packets sparkplug http_body view_frame history points_csv plant_file model }
+parsers! { rtu mbap lines csv_line checked_line nmea ak clink regex_line mqtt_json mqtt_packets sparkplug http_body view_frame history points_csv plant_file model onnx }

@@ -13,6 +13,7 @@ pub mod job;
 pub mod metrics;
 pub mod model;
 pub mod rules;
+pub mod sensors;
 pub mod train;
 
 mod pretrained;

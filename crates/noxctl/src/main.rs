@@ -45,6 +45,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Explain(args) => commands::explain::explain(&args),
         Command::Rules(args) => commands::rules::run(&args),
         Command::Backtest(args) => commands::backtest::backtest(&args),
+        Command::Sensors(args) => commands::sensors::sensors(&args),
         Command::Model(cli::ModelCommand::Show(args)) => commands::predict::show(&args),
         Command::Model(cli::ModelCommand::Export(args)) => commands::exchange::export(&args),
         Command::Model(cli::ModelCommand::Import(args)) => commands::exchange::import(&args),

@@ -10,6 +10,7 @@ mod keep;
 mod model;
 mod plant;
 mod rules;
+mod sensors;
 mod simulate;
 
 pub use backtest::*;
@@ -22,6 +23,7 @@ pub use keep::*;
 pub use model::*;
 pub use plant::*;
 pub use rules::*;
+pub use sensors::*;
 pub use simulate::*;
 
 use clap::{Args, Parser, Subcommand};
@@ -130,6 +132,11 @@ pub enum Command {
         after_help = "Examples: noxctl backtest --train 2011.csv 2012.csv --test 2013.csv --target NOX\n          noxctl backtest --train 2011.csv 2012.csv --test 2013.csv --target NOX --audit-hours 9 --audit-every-h 1816 --rows rows.csv"
     )]
     Backtest(BacktestArgs),
+    /// Judge every input and the reference analysers hour by hour: which sensor is wrong, since when, and what it should read.
+    #[command(
+        after_help = "Examples: noxctl sensors --train 2011.csv 2012.csv --data 2013.csv\n          noxctl sensors --train 2011.csv 2012.csv --data 2013.csv --repaired repaired.csv --json\n          noxctl sensors --train 2011.csv 2012.csv --out gt1.sensors"
+    )]
+    Sensors(SensorsArgs),
     /// Look at model files.
     #[command(subcommand)]
     Model(ModelCommand),

@@ -15,6 +15,7 @@ pub mod query;
 pub mod rules;
 pub mod run;
 pub mod scan;
+pub mod sensors;
 pub mod simulate;
 mod simulate_mqtt;
 pub mod support;

@@ -1,0 +1,365 @@
+//! Judging hour by hour.
+
+use super::{
+    Alarm, Kind, Monitor,
+    change::Hour,
+    evidence::Evidence,
+    isolate::{self, Scene},
+};
+use std::{collections::VecDeque, sync::Arc};
+
+/// Memory of the centre, in rows: what a plant becomes over weeks is its new normal.
+pub(super) const MEMORY: f64 = 300.0;
+/// Memory of the drift statistic.
+pub(super) const SHORT: f64 = 12.0;
+/// Memory of the noise statistic.
+const NOISE: f64 = 6.0;
+/// Rows before drift is judged: the centre of this stretch has to be found.
+const WARM_UP: usize = 72;
+/// The centre moves by at most so many spreads towards a value that is doubted.
+const DOUBTED: f64 = 2.0;
+/// An alarm of a level ends when its statistic is below so much of its limit.
+const CLEAR: f64 = 0.5;
+/// Plausible rows that end an alarm: as many as there were implausible ones, at most these.
+const QUIET: usize = 12;
+
+/// Watches the rows of a plant, one hour after the other. Restarted, it knows nothing of the days before: drift is judged after 72 rows.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    monitor: Arc<Monitor>,
+    row: usize,
+    before: Option<Hour>,
+    sensors: Vec<Sensor>,
+    /// The latest rows as they were believed, newest last.
+    recent: VecDeque<Vec<f64>>,
+    alarms: Vec<Alarm>,
+    pub(super) statistics: Statistics,
+}
+
+/// The statistics of the last row, by tag; NaN where a tag was not judged.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Statistics {
+    pub jump: Vec<f64>,
+    pub noise: Vec<f64>,
+    pub drift: Vec<f64>,
+}
+
+/// What was found out in one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Alarms raised in this row: places in [`Watch::alarms`].
+    pub raised: Vec<usize>,
+    /// Alarms ended in this row.
+    pub ended: Vec<usize>,
+    /// The open alarm of each tag, if any: a place in [`Watch::alarms`].
+    pub blamed: Vec<Option<usize>>,
+    /// What each tag should read; where it is blamed, this is its reconstruction.
+    pub expected: Vec<f64>,
+}
+
+/// Which test an alarm stands on, and so which one ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Jump,
+    Noise,
+    Drift,
+    Stuck,
+    /// No value, or one beyond every range.
+    Evident,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    alarm: usize,
+    origin: Origin,
+    /// The kind is known, whatever the evidence.
+    fixed: bool,
+    rows: usize,
+    implausible: usize,
+    quiet: usize,
+    evidence: Evidence,
+}
+
+#[derive(Clone, Debug)]
+struct Sensor {
+    centre: f64,
+    drift: f64,
+    noise: f64,
+    /// The row from which on the drift statistic was on its way.
+    since: usize,
+    last: f64,
+    run: usize,
+    open: Option<Open>,
+}
+
+impl Watch {
+    /// Nothing seen yet.
+    pub fn new(monitor: Arc<Monitor>) -> Self {
+        let sensor = |centre| Sensor {
+            centre,
+            drift: 0.0,
+            noise: 1.0,
+            since: 0,
+            last: f64::NAN,
+            run: 0,
+            open: None,
+        };
+        Self {
+            sensors: monitor.tags.iter().map(|tag| sensor(tag.centre)).collect(),
+            monitor,
+            row: 0,
+            before: None,
+            recent: VecDeque::new(),
+            alarms: Vec::new(),
+            statistics: Statistics::default(),
+        }
+    }
+
+    /// Every alarm so far, in the order in which they were raised.
+    pub fn alarms(&self) -> &[Alarm] {
+        &self.alarms
+    }
+
+    /// The monitor it judges with.
+    pub fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    /// Judges the next row: as many values as the monitor has inputs; NaN is none.
+    pub fn step(&mut self, read: &[f64]) -> Verdict {
+        let monitor = Arc::clone(&self.monitor);
+        let n = monitor.tags.len();
+        let known = self.alarms.len();
+        let read: Vec<f64> = (0..n).map(|i| read.get(i).copied().unwrap_or(f64::NAN)).collect();
+        let standard: Vec<f64> = (0..n).map(|i| monitor.tags[i].to_standard(read[i])).collect();
+        for (sensor, &value) in self.sensors.iter_mut().zip(&read) {
+            sensor.run = if value == sensor.last { sensor.run + 1 } else { 1 };
+            sensor.last = value;
+        }
+        let evident: Vec<Option<Kind>> = (0..n).map(|i| self.evident(i, &read)).collect();
+        let stuck: Vec<bool> = (0..n).map(|i| self.sensors[i].run >= monitor.tags[i].stuck_after).collect();
+
+        let out: Vec<bool> = (0..n)
+            .map(|i| evident[i].is_some() || stuck[i] || self.sensors[i].open.is_some())
+            .collect();
+        let centres: Vec<f64> = self.sensors.iter().map(|s| s.centre).collect();
+        let mut scene = Scene::new(&monitor, self.before.as_ref(), centres, standard.clone(), out);
+        let jumped = scene.blame_jumps();
+        let jumps = scene.ratios();
+        let mut hour = scene.into_hour();
+
+        let sound: Vec<usize> = (0..n).filter(|&i| self.sensors[i].open.is_none()).collect();
+        for i in sound {
+            match (evident[i], jumped.iter().find(|j| j.0 == i)) {
+                (Some(kind), _) => self.raise(i, Origin::Evident, Some(kind), self.row, &hour),
+                (None, _) if stuck[i] => {
+                    let first = (self.row + 1).saturating_sub(self.sensors[i].run);
+                    self.raise(i, Origin::Stuck, Some(Kind::Stuck), first, &hour);
+                }
+                (None, Some((_, kind))) => self.raise(i, Origin::Jump, *kind, self.row, &hour),
+                _ => {}
+            }
+        }
+        self.recent.push_back(hour.values.clone());
+        if self.recent.len() > isolate::ROWS {
+            self.recent.pop_front();
+        }
+        self.follow(&jumps, &standard, &hour);
+        self.blame_noise(&hour);
+        if self.row >= WARM_UP {
+            self.blame_drifts(&mut hour);
+        }
+        let expected = (0..n).map(|i| monitor.tags[i].to_unit(hour.values[i])).collect();
+        let ended = self.judge_open(&read, &standard, &evident, &mut hour);
+        let verdict = Verdict {
+            raised: (known..self.alarms.len()).collect(),
+            ended,
+            blamed: self.sensors.iter().map(|s| s.open.as_ref().map(|o| o.alarm)).collect(),
+            expected,
+        };
+        self.statistics = Statistics {
+            jump: jumps,
+            noise: self.sensors.iter().map(|s| s.noise).collect(),
+            drift: self.sensors.iter().map(|s| s.drift).collect(),
+        };
+        self.before = Some(hour);
+        self.row += 1;
+        verdict
+    }
+
+    /// What needs no model.
+    fn evident(&self, tag: usize, read: &[f64]) -> Option<Kind> {
+        let tags = &self.monitor.tags;
+        let (learnt, value) = (&tags[tag], read[tag]);
+        if value.is_nan() || (value == 0.0 && !learnt.zeros) {
+            return Some(Kind::Dropout);
+        }
+        if learnt.is_in_range(value) {
+            return None;
+        }
+        let swapped = |other: &usize| {
+            *other != tag && !tags[*other].is_in_range(read[*other]) && learnt.is_in_range(read[*other])
+                && tags[*other].is_in_range(value)
+        };
+        Some(if (0..tags.len()).any(|other| swapped(&other)) { Kind::Swap } else { Kind::Range })
+    }
+
+    fn raise(&mut self, tag: usize, origin: Origin, kind: Option<Kind>, first: usize, hour: &Hour) {
+        let learnt = &self.monitor.tags[tag];
+        self.alarms.push(Alarm {
+            kind: kind.unwrap_or(Kind::Spike),
+            tag,
+            first_row: first.min(self.row),
+            detected_row: self.row,
+            last_row: self.row,
+            is_open: true,
+            read: self.sensors[tag].last,
+            expected: learnt.to_unit(hour.values[tag]),
+        });
+        self.sensors[tag].open = Some(Open {
+            alarm: self.alarms.len() - 1,
+            origin,
+            fixed: kind.is_some(),
+            rows: 0,
+            implausible: 0,
+            quiet: 0,
+            evidence: Evidence::default(),
+        });
+    }
+
+    /// Moves centres and statistics on by this row.
+    fn follow(&mut self, jumps: &[f64], standard: &[f64], hour: &Hour) {
+        let gain = (1.0 / (self.row as f64 + SHORT)).max(1.0 / MEMORY);
+        for (i, sensor) in self.sensors.iter_mut().enumerate() {
+            let learnt = &self.monitor.tags[i];
+            let origin = sensor.open.as_ref().map(|o| o.origin);
+            let believed = hour.values[i] - hour.levels[i] - sensor.centre;
+            let as_read = standard[i] - hour.levels[i] - sensor.centre;
+            let error = if origin == Some(Origin::Drift) && as_read.is_finite() { as_read } else { believed };
+            sensor.drift += (error - sensor.drift) / SHORT;
+            match origin {
+                None => sensor.centre += gain * believed,
+                Some(Origin::Jump | Origin::Drift) if as_read.is_finite() => {
+                    let most = DOUBTED * learnt.spread;
+                    sensor.centre += as_read.clamp(-most, most) / MEMORY;
+                }
+                Some(_) => {}
+            }
+            let most = 10.0f64;
+            let size = jumps[i].abs() * learnt.jump;
+            if size.is_finite() {
+                sensor.noise += (size.min(most).powi(2) - sensor.noise) / NOISE;
+            } else if origin != Some(Origin::Noise) {
+                sensor.noise += (1.0 - sensor.noise) / NOISE;
+            }
+            if sensor.drift.abs() < 0.3 * learnt.drift {
+                sensor.since = self.row + 1;
+            }
+        }
+    }
+
+    /// Of several sensors that seem noisy one is, and the others follow it in the models.
+    fn blame_noise(&mut self, hour: &Hour) {
+        let ratio = |i: &usize| self.sensors[*i].noise / self.monitor.tags[*i].noise;
+        let calm = |i: &usize| self.sensors[*i].open.is_none();
+        let worst = (0..self.sensors.len())
+            .filter(calm)
+            .max_by(|a, b| ratio(a).total_cmp(&ratio(b)));
+        let Some(tag) = worst.filter(|i| ratio(i) > 1.0) else {
+            return;
+        };
+        let first = (self.row + 1).saturating_sub(NOISE as usize);
+        self.raise(tag, Origin::Noise, Some(Kind::Noise), first, hour);
+        for (i, sensor) in self.sensors.iter_mut().enumerate() {
+            if i != tag {
+                sensor.noise = 1.0;
+            }
+        }
+    }
+
+    /// Blames drifts, and takes back what they did to the others.
+    fn blame_drifts(&mut self, hour: &mut Hour) {
+        for _ in 0..isolate::MOST {
+            let ratios: Vec<f64> = (0..self.sensors.len())
+                .map(|i| match self.sensors[i].open {
+                    Some(_) => 0.0,
+                    None => self.sensors[i].drift / self.monitor.tags[i].drift,
+                })
+                .collect();
+            if ratios.iter().all(|r| r.abs() <= 1.0) {
+                return;
+            }
+            let centres: Vec<f64> = self.sensors.iter().map(|s| s.centre).collect();
+            let drifts: Vec<f64> = self.sensors.iter().map(|s| s.drift).collect();
+            let Some((tag, without)) = isolate::drift(&self.monitor, &self.recent, &centres, &drifts, &ratios) else {
+                return;
+            };
+            for row in &mut self.recent {
+                row[tag] = self.monitor.tags[tag].level.estimate(row) + centres[tag];
+            }
+            for (i, sensor) in self.sensors.iter_mut().enumerate() {
+                if i != tag && sensor.open.is_none() {
+                    sensor.drift = without[i];
+                }
+            }
+            hour.values[tag] = hour.levels[tag] + centres[tag];
+            for (i, level) in hour.levels.iter_mut().enumerate() {
+                *level = self.monitor.tags[i].level.estimate(&hour.values);
+            }
+            self.raise(tag, Origin::Drift, None, self.sensors[tag].since, hour);
+        }
+    }
+
+    /// Adds this row to the alarms that are open, and ends those whose sensor is plausible again.
+    fn judge_open(&mut self, read: &[f64], standard: &[f64], evident: &[Option<Kind>], hour: &mut Hour) -> Vec<usize> {
+        let mut ended = Vec::new();
+        for (i, sensor) in self.sensors.iter_mut().enumerate() {
+            let learnt = &self.monitor.tags[i];
+            let Some(open) = &mut sensor.open else {
+                continue;
+            };
+            open.rows += 1;
+            let is_near = (standard[i] - hour.values[i]).abs() <= learnt.freedom_after(open.rows);
+            let is_plausible = evident[i].is_none()
+                && sensor.run < learnt.stuck_after
+                && match open.origin {
+                    Origin::Drift => sensor.drift.abs() < CLEAR * learnt.drift,
+                    Origin::Noise => sensor.noise < CLEAR * learnt.noise,
+                    Origin::Stuck | Origin::Jump | Origin::Evident => is_near && sensor.run < 3,
+                };
+            // the row in which it was raised is implausible, whatever the estimate of it
+            let alarm = &mut self.alarms[open.alarm];
+            if is_plausible && alarm.detected_row < self.row {
+                open.quiet += 1;
+            } else {
+                open.quiet = 0;
+                open.implausible += 1;
+                open.evidence.add(self.row, read[i], learnt.to_unit(hour.values[i]));
+                alarm.last_row = self.row;
+                if !open.fixed {
+                    alarm.kind = match (open.origin, open.evidence.kind(sensor.run)) {
+                        (Origin::Drift, Kind::Spike) if self.row > alarm.first_row + QUIET => Kind::Drift,
+                        (Origin::Drift, Kind::Spike) => Kind::Bias,
+                        (_, kind) => kind,
+                    };
+                }
+            }
+            let enough = match open.origin {
+                Origin::Drift | Origin::Noise => 1,
+                _ => open.implausible.min(QUIET),
+            };
+            if open.quiet >= enough {
+                alarm.is_open = false;
+                ended.push(open.alarm);
+                sensor.open = None;
+                hour.values[i] = standard[i];
+            }
+        }
+        if !ended.is_empty() {
+            for (i, level) in hour.levels.iter_mut().enumerate() {
+                *level = self.monitor.tags[i].level.estimate(&hour.values);
+            }
+        }
+        ended
+    }
+}

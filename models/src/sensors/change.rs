@@ -79,6 +79,11 @@ impl Change {
         }
     }
 
+    /// A standardised size in usual errors of a steady hour.
+    pub fn in_steady_hours(&self, size: f64) -> f64 {
+        size / self.steady
+    }
+
     /// Are there as many weights as so many inputs need, all of them numbers?
     pub fn is_sound(&self, tag: usize, inputs: usize) -> bool {
         self.tag == tag

@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 pub(super) const ROWS: usize = 24;
 /// Sensors that can fail in one hour. Where more would have to be blamed the plant itself did something, or hours are missing.
 pub(super) const MOST: usize = 2;
+/// So many others with jumps of more than [`UNUSUAL`] usual errors: hours are missing between two rows, or the plant tripped.
+const UNEASY: usize = 2;
+const UNUSUAL: f64 = 4.0;
 /// Rounds in which estimates of several blamed sensors settle.
 const ROUNDS: usize = 3;
 
@@ -85,6 +88,12 @@ impl<'a> Scene<'a> {
         self.ratios().into_iter().map(f64::abs).fold(0.0, f64::max)
     }
 
+    /// How many sensors, not blamed, had an unusual hour.
+    fn uneasy(&self) -> usize {
+        let tags = &self.monitor.tags;
+        self.ratios().iter().zip(tags).filter(|(r, t)| r.abs() * t.jump > UNUSUAL).count()
+    }
+
     fn with(&self, change: impl FnOnce(&mut Self)) -> Self {
         let mut other = Self {
             values: self.values.clone(),
@@ -96,8 +105,8 @@ impl<'a> Scene<'a> {
         other
     }
 
-    /// Blames sensors until all others are plausible; none, where no few can be blamed.
-    pub fn blame_jumps(&mut self) -> Vec<(usize, Option<Kind>)> {
+    /// Blames at most `room` sensors until all others are plausible; none, where no few can be blamed.
+    pub fn blame_jumps(&mut self, room: usize) -> Vec<(usize, Option<Kind>)> {
         let mut found = Vec::new();
         let (values, blamed) = (self.values.clone(), self.blamed.clone());
         while self.worst() > 1.0 {
@@ -125,15 +134,18 @@ impl<'a> Scene<'a> {
             let Some((best, _)) = trials.min_by(|a, b| a.1.total_cmp(&b.1)) else {
                 break;
             };
-            if found.len() == MOST {
-                // not sensors: an interruption
-                self.values = values;
-                self.blamed = blamed;
-                return Vec::new();
+            found.push((best, None));
+            if found.len() > MOST.min(room) {
+                break;
             }
             self.blamed[best] = true;
             self.reconstruct();
-            found.push((best, None));
+        }
+        if found.len() > MOST.min(room) || self.uneasy() >= UNEASY {
+            // not sensors: an interruption
+            self.values = values;
+            self.blamed = blamed;
+            found.clear();
         }
         found
     }

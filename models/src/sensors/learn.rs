@@ -13,13 +13,18 @@ use std::sync::Arc;
 /// Plausible is the range of history and this share of it on either side.
 const MARGIN: f64 = 0.5;
 /// Share of the hours of history that stay within the limit of a jump before its margin.
-const JUMP_QUANTILE: f64 = 0.9998;
-const JUMP_MARGIN: f64 = 1.1;
+const JUMP_QUANTILES: [f64; 2] = [0.999, 0.9998];
+const JUMP_MARGINS: [f64; 2] = [1.1, 1.3];
 const LEAST_JUMP: f64 = 6.0;
+/// What need not be found in one hour, in standard deviations of the tag.
+const SMALL_JUMP: f64 = 0.6;
 /// Of slow statistics the greatest value of each ten days counts, and of those the second: one event in history may have been a fault.
 const BLOCK: usize = 240;
-const NOISE_MARGIN: f64 = 1.4;
-const DRIFT_MARGIN: f64 = 1.25;
+const NOISE_MARGIN: f64 = 2.0;
+const DRIFT_MARGINS: [f64; 2] = [1.25, 2.5];
+/// A drift that need not be found, and one that must be, in standard deviations of the tag.
+const SMALL_DRIFT: f64 = 0.25;
+const LARGE_DRIFT: f64 = 1.7;
 /// A run of equal values more than so many times as long as every shorter one was a fault, not a habit.
 const LEAP: f64 = 3.0;
 /// Runs without the sensor, from so many places of history, for 1, 2, 4 … rows.
@@ -218,9 +223,12 @@ fn set_limits(monitor: &mut Monitor, columns: &[Vec<f64>], complete: &[usize]) {
     }
     for (tag, [mut jump, noise, drift]) in monitor.tags.iter_mut().zip(found) {
         jump.sort_by(f64::total_cmp);
-        tag.jump = (JUMP_MARGIN * quantile(&jump, JUMP_QUANTILE)).max(LEAST_JUMP);
+        let [low, high] = [0, 1].map(|i| JUMP_MARGINS[i] * quantile(&jump, JUMP_QUANTILES[i]));
+        tag.jump = high.min(tag.change.in_steady_hours(SMALL_JUMP)).max(low).max(LEAST_JUMP);
         tag.noise = (NOISE_MARGIN * second_of_blocks(&noise)).max(1.0);
-        tag.drift = (DRIFT_MARGIN * second_of_blocks(&drift)).max(1e-6);
+        let usual = second_of_blocks(&drift);
+        let [low, high] = DRIFT_MARGINS.map(|margin| margin * usual);
+        tag.drift = high.min(SMALL_DRIFT).max(low).clamp(1e-6, LARGE_DRIFT);
     }
 }
 

@@ -20,6 +20,8 @@ const WARM_UP: usize = 72;
 const DOUBTED: f64 = 2.0;
 /// An alarm of a level ends when its statistic is below so much of its limit.
 const CLEAR: f64 = 0.5;
+/// Sensors that the models blame at one time. Where more seem wrong the plant is new to history, not all of its sensors broken.
+const MOST_BLAMED: usize = 3;
 /// Plausible rows that end an alarm: as many as there were implausible ones, at most these.
 const QUIET: usize = 12;
 
@@ -144,7 +146,7 @@ impl Watch {
             .collect();
         let centres: Vec<f64> = self.sensors.iter().map(|s| s.centre).collect();
         let mut scene = Scene::new(&monitor, self.before.as_ref(), centres, standard.clone(), out);
-        let jumped = scene.blame_jumps();
+        let jumped = scene.blame_jumps(self.room());
         let jumps = scene.ratios();
         let mut hour = scene.into_hour();
 
@@ -204,6 +206,12 @@ impl Watch {
         Some(if (0..tags.len()).any(|other| swapped(&other)) { Kind::Swap } else { Kind::Range })
     }
 
+    /// How many more sensors the models may blame.
+    fn room(&self) -> usize {
+        let by_model = |s: &&Sensor| matches!(&s.open, Some(o) if !matches!(o.origin, Origin::Evident | Origin::Stuck));
+        MOST_BLAMED.saturating_sub(self.sensors.iter().filter(by_model).count())
+    }
+
     fn raise(&mut self, tag: usize, origin: Origin, kind: Option<Kind>, first: usize, hour: &Hour) {
         let learnt = &self.monitor.tags[tag];
         self.alarms.push(Alarm {
@@ -249,7 +257,7 @@ impl Watch {
             let size = jumps[i].abs() * learnt.jump;
             if size.is_finite() {
                 sensor.noise += (size.min(most).powi(2) - sensor.noise) / NOISE;
-            } else if origin != Some(Origin::Noise) {
+            } else {
                 sensor.noise += (1.0 - sensor.noise) / NOISE;
             }
             if sensor.drift.abs() < 0.3 * learnt.drift {
@@ -265,7 +273,7 @@ impl Watch {
         let worst = (0..self.sensors.len())
             .filter(calm)
             .max_by(|a, b| ratio(a).total_cmp(&ratio(b)));
-        let Some(tag) = worst.filter(|i| ratio(i) > 1.0) else {
+        let Some(tag) = worst.filter(|i| ratio(i) > 1.0 && self.room() > 0) else {
             return;
         };
         let first = (self.row + 1).saturating_sub(NOISE as usize);
@@ -279,7 +287,7 @@ impl Watch {
 
     /// Blames drifts, and takes back what they did to the others.
     fn blame_drifts(&mut self, hour: &mut Hour) {
-        for _ in 0..isolate::MOST {
+        for _ in 0..self.room().min(isolate::MOST) {
             let ratios: Vec<f64> = (0..self.sensors.len())
                 .map(|i| match self.sensors[i].open {
                     Some(_) => 0.0,
@@ -324,8 +332,7 @@ impl Watch {
                 && sensor.run < learnt.stuck_after
                 && match open.origin {
                     Origin::Drift => sensor.drift.abs() < CLEAR * learnt.drift,
-                    Origin::Noise => sensor.noise < CLEAR * learnt.noise,
-                    Origin::Stuck | Origin::Jump | Origin::Evident => is_near && sensor.run < 3,
+                    _ => is_near && sensor.run < 3,
                 };
             // the row in which it was raised is implausible, whatever the estimate of it
             let alarm = &mut self.alarms[open.alarm];
@@ -338,18 +345,21 @@ impl Watch {
                 alarm.last_row = self.row;
                 if !open.fixed {
                     alarm.kind = match (open.origin, open.evidence.kind(sensor.run)) {
-                        (Origin::Drift, Kind::Spike) if self.row > alarm.first_row + QUIET => Kind::Drift,
-                        (Origin::Drift, Kind::Spike) => Kind::Bias,
+                        (Origin::Drift, _) if open.implausible < QUIET => Kind::Drift,
                         (_, kind) => kind,
                     };
                 }
             }
             let enough = match open.origin {
-                Origin::Drift | Origin::Noise => 1,
+                Origin::Drift => 1,
+                Origin::Noise => QUIET,
                 _ => open.implausible.min(QUIET),
             };
             if open.quiet >= enough {
                 alarm.is_open = false;
+                if alarm.kind == Kind::Range && open.implausible == 1 {
+                    alarm.kind = Kind::Spike;
+                }
                 ended.push(open.alarm);
                 sensor.open = None;
                 hour.values[i] = standard[i];

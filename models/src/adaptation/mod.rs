@@ -19,6 +19,7 @@ pub use backtest::{Backtest, Walk, backtest, schemes};
 pub use forests::{Change, Windowed};
 pub use interval::{COVERAGE, Conformal, half_widths};
 pub use local::{Constants, Local};
+pub(crate) use local::Online;
 pub use residual::{Corrected, Correction, LastValue};
 pub use scheme::{Estimate, Hour, Scheme, SchemeError};
 pub use series::{References, Series};

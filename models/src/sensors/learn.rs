@@ -5,13 +5,12 @@ use super::{
     change::{Change, Hour},
     level::Level,
     monitor::Learnt,
+    plain::Plain,
     watch::{MEMORY, SHORT, Watch},
 };
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Plausible is the range of history and this share of it on either side.
-const MARGIN: f64 = 0.5;
 /// Share of the hours of history that stay within the limit of a jump before its margin.
 const JUMP_QUANTILES: [f64; 2] = [0.999, 0.9998];
 const JUMP_MARGINS: [f64; 2] = [1.1, 1.3];
@@ -25,8 +24,6 @@ const DRIFT_MARGINS: [f64; 2] = [1.25, 2.5];
 /// A drift that need not be found, and one that must be, in standard deviations of the tag.
 const SMALL_DRIFT: f64 = 0.25;
 const LARGE_DRIFT: f64 = 1.7;
-/// A run of equal values more than so many times as long as every shorter one was a fault, not a habit.
-const LEAP: f64 = 3.0;
 /// Runs without the sensor, from so many places of history, for 1, 2, 4 … rows.
 const STARTS: usize = 400;
 const DOUBLINGS: usize = 8;
@@ -79,9 +76,7 @@ pub(super) fn learn(monitor: &mut Monitor, columns: &[Vec<f64>]) -> Result<(), S
         monitor.tags.push(Learnt {
             mean: scales[tag].0,
             deviation: scales[tag].1,
-            range: range(&columns[tag]),
-            zeros: columns[tag].contains(&0.0),
-            stuck_after: stuck_after(&columns[tag]),
+            plain: Plain::learn(&columns[tag]),
             level,
             change,
             centre: centres[tag].last().copied().unwrap_or(0.0),
@@ -137,35 +132,6 @@ fn centres(hours: &[Hour], tag: usize) -> Vec<f64> {
             known
         })
         .collect()
-}
-
-fn range(column: &[f64]) -> [f64; 2] {
-    let known = || column.iter().copied().filter(|v| v.is_finite());
-    let (least, greatest) = (
-        known().fold(f64::INFINITY, f64::min),
-        known().fold(f64::NEG_INFINITY, f64::max),
-    );
-    // of a value that never varied any other is as likely
-    let margin = if greatest > least { MARGIN * (greatest - least) } else { 0.5 * greatest.abs() + 1.0 };
-    [least - margin, greatest + margin]
-}
-
-/// So many equal values in a row were never natural: half as many again as the longest run, at least 5.
-fn stuck_after(column: &[f64]) -> usize {
-    let mut runs: Vec<usize> = column
-        .chunk_by(|a, b| a == b)
-        .map(<[f64]>::len)
-        .filter(|&run| run > 1)
-        .collect();
-    runs.sort_unstable();
-    let mut longest = 1;
-    for run in runs {
-        if run as f64 > LEAP * longest as f64 + 3.0 {
-            break;
-        }
-        longest = run;
-    }
-    (longest + longest.div_ceil(2) + 1).max(5)
 }
 
 /// How far estimates are off that go on without their sensor for 1, 2, 4 … rows.
@@ -235,9 +201,7 @@ fn set_limits(monitor: &mut Monitor, columns: &[Vec<f64>], complete: &[usize]) {
 fn without_limits(monitor: &Monitor) -> Monitor {
     let mut open = monitor.clone();
     for tag in &mut open.tags {
-        tag.range = [f64::NEG_INFINITY, f64::INFINITY];
-        tag.zeros = true;
-        tag.stuck_after = usize::MAX;
+        tag.plain = Plain::open();
     }
     open
 }

@@ -7,12 +7,14 @@
 //! blamed which, replaced by its estimate, makes all others plausible. That estimate is the reconstruction: never measured, never good.
 
 mod alarm;
+pub mod analyser;
 mod change;
 mod evidence;
 mod isolate;
 mod learn;
 mod level;
 mod monitor;
+mod plain;
 mod ridge;
 mod watch;
 

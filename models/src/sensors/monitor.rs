@@ -1,6 +1,6 @@
 //! What was learnt of each sensor, and the file that holds it.
 
-use super::{SensorsError, change::Change, learn, level::Level};
+use super::{SensorsError, change::Change, learn, level::Level, plain::Plain};
 use serde::{Deserialize, Serialize};
 
 /// First words of the file.
@@ -23,12 +23,7 @@ pub struct Monitor {
 pub(super) struct Learnt {
     pub mean: f64,
     pub deviation: f64,
-    /// Plausible at all, in the tag's unit: the range of history and half of it on either side.
-    pub range: [f64; 2],
-    /// Was exactly 0 ever read?
-    pub zeros: bool,
-    /// So many equal values in a row are one too many.
-    pub stuck_after: usize,
+    pub plain: Plain,
     pub level: Level,
     pub change: Change,
     /// Deviation from the level estimate that was usual at the end of history.
@@ -54,10 +49,6 @@ impl Learnt {
         standard * self.deviation + self.mean
     }
 
-    pub(super) fn is_in_range(&self, value: f64) -> bool {
-        (self.range[0]..=self.range[1]).contains(&value)
-    }
-
     /// How far off the estimate may be after so many rows without the sensor.
     pub(super) fn freedom_after(&self, rows: usize) -> f64 {
         let place = (rows.max(1).ilog2() as usize).min(self.freedom.len().saturating_sub(1));
@@ -66,12 +57,12 @@ impl Learnt {
 
     fn is_sound(&self, tag: usize, inputs: usize) -> bool {
         let positive = [self.deviation, self.spread, self.jump, self.noise, self.drift];
-        let finite = [self.mean, self.centre, self.range[0], self.range[1]];
+        let finite = [self.mean, self.centre];
         self.level.is_sound(tag, inputs)
             && self.change.is_sound(tag, inputs)
             && positive.iter().all(|v| v.is_finite() && *v > 0.0)
             && finite.iter().all(|v| v.is_finite())
-            && self.stuck_after > 1
+            && self.plain.is_sound()
             && !self.freedom.is_empty()
             && self.freedom.iter().all(|v| v.is_finite() && *v >= 0.0)
     }

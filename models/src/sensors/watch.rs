@@ -5,6 +5,7 @@ use super::{
     change::Hour,
     evidence::Evidence,
     isolate::{self, Scene},
+    plain::Run,
 };
 use std::{collections::VecDeque, sync::Arc};
 
@@ -89,8 +90,7 @@ struct Sensor {
     noise: f64,
     /// The row from which on the drift statistic was on its way.
     since: usize,
-    last: f64,
-    run: usize,
+    run: Run,
     open: Option<Open>,
 }
 
@@ -102,8 +102,7 @@ impl Watch {
             drift: 0.0,
             noise: 1.0,
             since: 0,
-            last: f64::NAN,
-            run: 0,
+            run: Run::default(),
             open: None,
         };
         Self {
@@ -135,11 +134,10 @@ impl Watch {
         let read: Vec<f64> = (0..n).map(|i| read.get(i).copied().unwrap_or(f64::NAN)).collect();
         let standard: Vec<f64> = (0..n).map(|i| monitor.tags[i].to_standard(read[i])).collect();
         for (sensor, &value) in self.sensors.iter_mut().zip(&read) {
-            sensor.run = if value == sensor.last { sensor.run + 1 } else { 1 };
-            sensor.last = value;
+            sensor.run.add(value);
         }
         let evident: Vec<Option<Kind>> = (0..n).map(|i| self.evident(i, &read)).collect();
-        let stuck: Vec<bool> = (0..n).map(|i| self.sensors[i].run >= monitor.tags[i].stuck_after).collect();
+        let stuck: Vec<bool> = (0..n).map(|i| monitor.tags[i].plain.is_stuck(self.sensors[i].run)).collect();
 
         let out: Vec<bool> = (0..n)
             .map(|i| evident[i].is_some() || stuck[i] || self.sensors[i].open.is_some())
@@ -150,12 +148,15 @@ impl Watch {
         let jumps = scene.ratios();
         let mut hour = scene.into_hour();
 
+        for i in (0..n).filter(|&i| evident[i].is_some()) {
+            self.give_way(i);
+        }
         let sound: Vec<usize> = (0..n).filter(|&i| self.sensors[i].open.is_none()).collect();
         for i in sound {
             match (evident[i], jumped.iter().find(|j| j.0 == i)) {
                 (Some(kind), _) => self.raise(i, Origin::Evident, Some(kind), self.row, &hour),
                 (None, _) if stuck[i] => {
-                    let first = (self.row + 1).saturating_sub(self.sensors[i].run);
+                    let first = (self.row + 1).saturating_sub(self.sensors[i].run.length);
                     self.raise(i, Origin::Stuck, Some(Kind::Stuck), first, &hour);
                 }
                 (None, Some((_, kind))) => self.raise(i, Origin::Jump, *kind, self.row, &hour),
@@ -189,27 +190,33 @@ impl Watch {
         verdict
     }
 
-    /// What needs no model.
+    /// What needs no model. Two values that are plausible only as each other's are swapped.
     fn evident(&self, tag: usize, read: &[f64]) -> Option<Kind> {
-        let tags = &self.monitor.tags;
-        let (learnt, value) = (&tags[tag], read[tag]);
-        if value.is_nan() || (value == 0.0 && !learnt.zeros) {
-            return Some(Kind::Dropout);
-        }
-        if learnt.is_in_range(value) {
-            return None;
-        }
-        let swapped = |other: &usize| {
-            *other != tag && !tags[*other].is_in_range(read[*other]) && learnt.is_in_range(read[*other])
-                && tags[*other].is_in_range(value)
+        let plain = |i: usize| &self.monitor.tags[i].plain;
+        let fault = plain(tag).fault(read[tag]);
+        let swapped = |other: usize| {
+            plain(other).fault(read[other]) == Some(Kind::Range)
+                && plain(tag).is_in_range(read[other])
+                && plain(other).is_in_range(read[tag])
         };
-        Some(if (0..tags.len()).any(|other| swapped(&other)) { Kind::Swap } else { Kind::Range })
+        match fault {
+            Some(Kind::Range) if (0..read.len()).any(swapped) => Some(Kind::Swap),
+            fault => fault,
+        }
     }
 
     /// How many more sensors the models may blame.
     fn room(&self) -> usize {
         let by_model = |s: &&Sensor| matches!(&s.open, Some(o) if !matches!(o.origin, Origin::Evident | Origin::Stuck));
         MOST_BLAMED.saturating_sub(self.sensors.iter().filter(by_model).count())
+    }
+
+    /// Ends what the models suspect of a sensor that has a plainer fault now.
+    fn give_way(&mut self, tag: usize) {
+        let sensor = &mut self.sensors[tag];
+        if let Some(open) = sensor.open.take_if(|o| o.origin != Origin::Evident) {
+            self.alarms[open.alarm].is_open = false;
+        }
     }
 
     fn raise(&mut self, tag: usize, origin: Origin, kind: Option<Kind>, first: usize, hour: &Hour) {
@@ -221,7 +228,7 @@ impl Watch {
             detected_row: self.row,
             last_row: self.row,
             is_open: true,
-            read: self.sensors[tag].last,
+            read: self.sensors[tag].run.last,
             expected: learnt.to_unit(hour.values[tag]),
         });
         self.sensors[tag].open = Some(Open {
@@ -329,10 +336,10 @@ impl Watch {
             open.rows += 1;
             let is_near = (standard[i] - hour.values[i]).abs() <= learnt.freedom_after(open.rows);
             let is_plausible = evident[i].is_none()
-                && sensor.run < learnt.stuck_after
+                && !learnt.plain.is_stuck(sensor.run)
                 && match open.origin {
                     Origin::Drift => sensor.drift.abs() < CLEAR * learnt.drift,
-                    _ => is_near && sensor.run < 3,
+                    _ => is_near && sensor.run.length < 3,
                 };
             // the row in which it was raised is implausible, whatever the estimate of it
             let alarm = &mut self.alarms[open.alarm];
@@ -344,7 +351,7 @@ impl Watch {
                 open.evidence.add(self.row, read[i], learnt.to_unit(hour.values[i]));
                 alarm.last_row = self.row;
                 if !open.fixed {
-                    alarm.kind = match (open.origin, open.evidence.kind(sensor.run)) {
+                    alarm.kind = match (open.origin, open.evidence.kind(sensor.run.length)) {
                         (Origin::Drift, _) if open.implausible < QUIET => Kind::Drift,
                         (_, kind) => kind,
                     };

@@ -7,7 +7,11 @@ use crate::{
     output,
     table::Table,
 };
-use models::sensors::{Alarm, Monitor, Watch};
+use models::{
+    adaptation::{References, Series},
+    job::Job,
+    sensors::{Alarm, Monitor, Watch, analyser},
+};
 use serde_json::{Value, json};
 use std::{io::Write, process::ExitCode, sync::Arc};
 
@@ -27,11 +31,23 @@ pub fn sensors(args: &SensorsArgs) -> Result<ExitCode> {
     let data = Table::read(&args.data, columns)?;
     let read = pick(&data)?;
     let mut watch = Watch::new(Arc::clone(&monitor));
+    let mut believed = pick(&history)?;
     for row in 0..data.rows() {
         let values: Vec<f64> = read.iter().map(|c| c[row]).collect();
-        watch.step(&values);
+        let verdict = watch.step(&values);
+        for (i, column) in believed.iter_mut().enumerate() {
+            column.push(if verdict.blamed[i].is_some() { verdict.expected[i] } else { values[i] });
+        }
     }
-    let alarms: Vec<Value> = watch.alarms().iter().map(|a| alarm_json(a, &names)).collect();
+    let mut alarms: Vec<(String, Alarm)> = watch.alarms().iter().map(|a| (names[a.tag].clone(), a.clone())).collect();
+    let has = |table: &Table, name: &str| table.names.iter().any(|n| n == name);
+    for reference in EMISSIONS.iter().filter(|n| has(&history, n) && has(&data, n)) {
+        let measured = [history.column(reference)?.as_slice(), data.column(reference)?].concat();
+        let series = Series::new(believed.clone(), measured, history.rows(), References::Late { rows: 1 });
+        let found = analyser::watch(&series, &Job::default()).map_err(Failure::input)?;
+        alarms.extend(found.into_iter().map(|a| ((*reference).to_owned(), a)));
+    }
+    let alarms: Vec<Value> = alarms.iter().map(|(name, a)| alarm_json(a, name)).collect();
     if args.json {
         output::json(&json!({ "alarms": alarms }))?;
     }
@@ -46,10 +62,10 @@ fn inputs(args: &SensorsArgs, history: &Table) -> Vec<String> {
     }
 }
 
-fn alarm_json(alarm: &Alarm, names: &[String]) -> Value {
+fn alarm_json(alarm: &Alarm, tag: &str) -> Value {
     json!({
         "kind": alarm.kind.as_str(),
-        "tag": names[alarm.tag],
+        "tag": tag,
         "first_row": alarm.first_row,
         "last_row": alarm.last_row,
         "detected_row": alarm.detected_row,

@@ -47,6 +47,14 @@ impl TargetScale {
         }
     }
 
+    /// How much of the scale one unit is at this value.
+    pub fn slope(&self, value: f64) -> f64 {
+        match self.floor {
+            Some(floor) => 1.0 / ((value.max(0.0) + floor) * self.deviation),
+            None => 1.0 / self.deviation,
+        }
+    }
+
     /// A small deviation around a value, in the target's unit.
     pub fn deviation_back(&self, around: f64, deviation: f64) -> f64 {
         let slope = match self.floor {

@@ -10,7 +10,9 @@ mod covariance;
 mod factor;
 mod frame;
 mod likelihood;
+mod online;
 mod scheme;
 
 pub use covariance::Constants;
+pub(crate) use online::Online;
 pub use scheme::Local;

@@ -13,6 +13,8 @@ reason-input-quality = an input is not good
 reason-wrong-length = answer of wrong length
 reason-clock-step = clock was set
 reason-imported = imported as such
+reason-reconstructed = an input is reconstructed
+reason-sensor-fault = an input's sensor is faulty
 reason-range-unknown = the model's range is not known
 
 # The live page

@@ -13,6 +13,8 @@ reason-input-quality = une entrée n'est pas bonne
 reason-wrong-length = réponse de longueur fausse
 reason-clock-step = horloge réglée
 reason-imported = importée ainsi
+reason-reconstructed = une entrée est reconstruite
+reason-sensor-fault = capteur d'une entrée en défaut
 reason-range-unknown = domaine du modèle inconnu
 
 # La page en direct

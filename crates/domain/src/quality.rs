@@ -94,8 +94,12 @@ reasons! {
     ClockStep = 13, "clock-step";
     /// Read from a file which says it is not good without saying why.
     Imported = 14, "imported";
+    /// Predicted from what a blamed sensor should read, not from what it reads.
+    Reconstructed = 15, "reconstructed";
+    /// Predicted from a sensor that sensor validation blames.
+    SensorFault = 16, "sensor-fault";
     /// Predicted by a model that does not know what it was trained on.
-    RangeUnknown = 15, "range-unknown";
+    RangeUnknown = 17, "range-unknown";
 }
 
 impl Reason {

@@ -403,7 +403,7 @@ impl InForce {
             sources::stop(ended, &core.handle);
         }
         self.roster = prepared.roster;
-        core.orders.models(prepared.models);
+        core.orders.models(prepared.models, prepared.guard);
         self.follows.set(prepared.follows, &core.database, &writer);
         *core.own_tags.lock().unwrap_or_else(PoisonError::into_inner) = prepared.own_tags;
         same.extend(

@@ -106,6 +106,23 @@ pub enum Event {
         /// When this was found.
         time: Timestamp,
     },
+    /// A sensor is blamed by sensor validation, or no longer.
+    Sensor {
+        /// Whose.
+        tag: TagName,
+        /// What is wrong: the word of [`models::sensors::Kind`].
+        kind: &'static str,
+        /// Blamed now?
+        is_active: bool,
+        /// What it read when it was blamed; NaN: nothing.
+        read: f64,
+        /// What it should have read.
+        expected: f64,
+        /// Where it began, as far as can be told.
+        since: Timestamp,
+        /// When this was found.
+        time: Timestamp,
+    },
     /// The system's clock was set, or the machine slept.
     ClockStepped {
         /// Seconds that the clock went ahead; negative: back.
@@ -213,6 +230,12 @@ impl Event {
                 let state = if *is_active { "exceeded" } else { "kept again" };
                 tracing::warn!(tag = tag.as_str(), "limit {state}");
             }
+            Self::Sensor {
+                tag, kind, is_active, ..
+            } => {
+                let state = if *is_active { "is not plausible" } else { "is plausible again" };
+                tracing::warn!(tag = tag.as_str(), kind, "sensor {state}");
+            }
             Self::ClockStepped { by_secs } => tracing::warn!(by_secs, "the system's clock was set"),
             Self::Configured { changes, .. } => tracing::info!("the changed plant file is in force: {changes}"),
             Self::ConfigurationRefused { message, .. } => {
@@ -262,6 +285,20 @@ impl Event {
                 let state = if *is_active { "exceeded" } else { "kept again" };
                 ("alarm", tag.as_str(), format!("limit {high} {state}: mean {mean:.3}"))
             }
+            Self::Sensor {
+                tag,
+                kind,
+                is_active: true,
+                read,
+                expected,
+                since,
+                ..
+            } => (
+                "alarm",
+                tag.as_str(),
+                format!("sensor {kind} since {since}: it read {read:.5}, the other inputs speak for {expected:.5}"),
+            ),
+            Self::Sensor { tag, kind, .. } => ("alarm", tag.as_str(), format!("sensor {kind}: plausible again")),
             Self::ClockStepped { by_secs } => ("clock-step", "", format!("{by_secs:+.3} s")),
             Self::Configured { changes, .. } => ("configuration", "", changes.clone()),
             Self::ConfigurationRefused { message, .. } => ("configuration-refused", "", message.clone()),

@@ -32,6 +32,7 @@ mod predictor;
 mod prepared;
 mod reload;
 mod ring;
+mod sensors;
 mod roster;
 mod shared;
 mod sink;

@@ -6,12 +6,15 @@
 //!   the time of that frame; slower inputs are held;
 //! - an input whose newest reading is bad, or a turbine that stands or is not known to run, means no prediction;
 //! - the prediction is uncertain while the window is not half full (`warming-up`), outside the trained range
-//!   (`out-of-range`) or with a model that does not know its range (`range-unknown`), or with an uncertain input (`input-quality`).
+//!   (`out-of-range`) or with a model that does not know its range (`range-unknown`), or with an uncertain input (`input-quality`);
+//! - with an input whose sensor is blamed it is bad (`sensor-fault`), or made from what that sensor should read, and uncertain
+//!   (`reconstructed`), where the plant file asks for it.
 
 use crate::{
     bindings::{Bindings, error_of},
     inputs::Inputs,
     loaded::{LoadError, LoadedPlant},
+    sensors::Blamed,
 };
 use domain::{Frame, Reason, Sample, Status, Tag, TagId, Timestamp, plant::ModelBinding, tag::Role};
 use models::{Flag, Model};
@@ -23,6 +26,8 @@ pub struct Predictor {
     sha256: String,
     average_secs: f64,
     inputs: Inputs,
+    /// The model's unit from the tag's, by input.
+    lines: Vec<(TagId, (f64, f64))>,
     /// value in the tag's unit = predicted · factor + offset
     output: (f64, f64),
     output_tags: [TagId; 3],
@@ -52,6 +57,7 @@ impl Predictor {
             model,
             average_secs: binding.average_secs,
             inputs: Inputs::new(&bound.inputs, binding.average_secs, pacing, running_when),
+            lines: bound.inputs,
             output: bound.output,
             output_tags: bound.output_tags,
             measured: bound.measured,
@@ -102,8 +108,8 @@ impl Predictor {
         self.output_tags
     }
 
-    /// Takes a committed frame in; gives a prediction where one is due.
-    pub fn take(&mut self, frame: &Frame) -> Option<Frame> {
+    /// Takes a committed frame in; gives a prediction where one is due. `blamed`: sensors that are not to be believed.
+    pub fn take(&mut self, frame: &Frame, blamed: &[Blamed]) -> Option<Frame> {
         if !self.inputs.take(frame) {
             return None;
         }
@@ -111,7 +117,7 @@ impl Predictor {
         if self.predicted_at.is_some_and(|last| frame.time <= last) {
             return None;
         }
-        let prediction = self.predict(frame.time)?;
+        let prediction = self.predict(frame.time, blamed)?;
         self.predicted_at = Some(frame.time);
         Some(prediction)
     }
@@ -121,8 +127,28 @@ impl Predictor {
         self.inputs.is_running()
     }
 
-    fn predict(&self, time: Timestamp) -> Option<Frame> {
-        let row = self.inputs.row()?;
+    /// Puts what they should read in the place of blamed inputs, where that is known; says what the prediction is worth then.
+    fn replace(&self, values: &mut [f64], blamed: &[Blamed]) -> Option<Status> {
+        let mut doubt: Option<Status> = None;
+        for (value, (tag, (factor, offset))) in values.iter_mut().zip(&self.lines) {
+            let Some(blame) = blamed.iter().find(|b| b.tag == *tag) else {
+                continue;
+            };
+            let status = match blame.reconstruction {
+                Some(expected) => {
+                    *value = expected * factor + offset;
+                    Status::Uncertain(Reason::Reconstructed)
+                }
+                None => Status::Bad(Reason::SensorFault),
+            };
+            doubt = Some(doubt.map_or(status, |d| d.worst(status)));
+        }
+        doubt
+    }
+
+    fn predict(&self, time: Timestamp, blamed: &[Blamed]) -> Option<Frame> {
+        let mut row = self.inputs.row()?;
+        let doubt = self.replace(&mut row.values, blamed);
         let prediction = self.model.predict(&row.values);
         let status = match prediction.flag {
             Flag::MissingInput => return None,
@@ -132,6 +158,7 @@ impl Predictor {
             Flag::Ok if row.is_uncertain => Status::Uncertain(Reason::InputQuality),
             Flag::Ok => Status::Good,
         };
+        let status = doubt.unwrap_or(status);
         let numbers = [prediction.value, prediction.lo, prediction.hi];
         let sample =
             |(tag, number): (TagId, f64)| Sample::measured(tag, number * self.output.0 + self.output.1, status);

@@ -131,10 +131,10 @@ fn warm() -> Predictor {
 
 fn warm_with(model: &[u8]) -> Predictor {
     let (mut predictor, _) = load(PLANT, model).unwrap();
-    predictor.take(&hygro(0.0, Status::Good));
+    predictor.take(&hygro(0.0, Status::Good), &[]);
     for t in 0..10 {
-        predictor.take(&hygro(f64::from(t) + 0.1, Status::Good));
-        predictor.take(&plc(f64::from(t) + 0.5, 50.0, 110.0));
+        predictor.take(&hygro(f64::from(t) + 0.1, Status::Good), &[]);
+        predictor.take(&plc(f64::from(t) + 0.5, 50.0, 110.0), &[]);
     }
     predictor
 }
@@ -143,14 +143,14 @@ fn warm_with(model: &[u8]) -> Predictor {
 fn a_prediction_is_in_the_targets_unit_and_has_the_time_of_its_frame() {
     let (mut predictor, tags) = load(PLANT, &model()).unwrap();
     assert_eq!(tags[3].name.as_str(), "NOX_PRED");
-    assert_eq!(predictor.take(&hygro(0.0, Status::Good)), None);
+    assert_eq!(predictor.take(&hygro(0.0, Status::Good), &[]), None);
     // 50 °F = 10 °C
-    let first = predictor.take(&plc(0.5, 50.0, 110.0)).unwrap();
+    let first = predictor.take(&plc(0.5, 50.0, 110.0), &[]).unwrap();
     assert_eq!(
         (first.time, status(&first)),
         (at(0.5), Status::Uncertain(Reason::WarmingUp))
     );
-    let later = warm().take(&plc(10.5, 50.0, 110.0)).unwrap();
+    let later = warm().take(&plc(10.5, 50.0, 110.0), &[]).unwrap();
     assert_eq!(status(&later), Status::Good);
     let values: Vec<f64> = later.samples.iter().map(|s| s.value.unwrap()).collect();
     assert!(
@@ -163,7 +163,7 @@ fn a_prediction_is_in_the_targets_unit_and_has_the_time_of_its_frame() {
 fn inputs_are_means_over_the_window() {
     let mut predictor = warm();
     // one poll at 86 °F = 30 °C among ten at 10 °C: mean 12 °C, inside the trained range
-    let frame = predictor.take(&plc(10.5, 86.0, 110.0)).unwrap();
+    let frame = predictor.take(&plc(10.5, 86.0, 110.0), &[]).unwrap();
     assert_eq!(status(&frame), Status::Good);
     assert!((frame.samples[0].value.unwrap() - 120.0).abs() < 15.0);
 }
@@ -171,31 +171,31 @@ fn inputs_are_means_over_the_window() {
 #[test]
 fn nothing_is_predicted_while_the_turbine_stands_or_is_not_known_to_run() {
     let mut predictor = warm();
-    assert_eq!(predictor.take(&plc(10.5, 50.0, 5.0)), None);
+    assert_eq!(predictor.take(&plc(10.5, 50.0, 5.0), &[]), None);
     assert_eq!(predictor.is_running(), Some(false));
     // the means begin anew; the slower input is held
     assert_eq!(
-        status(&predictor.take(&plc(12.5, 50.0, 110.0)).unwrap()),
+        status(&predictor.take(&plc(12.5, 50.0, 110.0), &[]).unwrap()),
         Status::Uncertain(Reason::WarmingUp)
     );
     let mut frame = plc(13.5, 50.0, 110.0);
     frame.samples[1] = Sample::missing(TagId(1), Reason::NoCommunication);
-    assert_eq!(predictor.take(&frame), None);
+    assert_eq!(predictor.take(&frame, &[]), None);
     assert_eq!(predictor.is_running(), None);
 }
 
 #[test]
 fn a_bad_input_gives_none_and_an_uncertain_one_an_uncertain_prediction() {
     let mut predictor = warm();
-    predictor.take(&hygro(10.1, Status::Uncertain(Reason::LastKnown)));
+    predictor.take(&hygro(10.1, Status::Uncertain(Reason::LastKnown)), &[]);
     assert_eq!(
-        status(&predictor.take(&plc(10.5, 50.0, 110.0)).unwrap()),
+        status(&predictor.take(&plc(10.5, 50.0, 110.0), &[]).unwrap()),
         Status::Uncertain(Reason::InputQuality)
     );
-    predictor.take(&hygro(11.1, Status::Bad(Reason::OutOfRange)));
-    assert_eq!(predictor.take(&plc(11.5, 50.0, 110.0)), None);
-    predictor.take(&hygro(12.1, Status::Good));
-    assert_eq!(status(&predictor.take(&plc(12.5, 50.0, 110.0)).unwrap()), Status::Good);
+    predictor.take(&hygro(11.1, Status::Bad(Reason::OutOfRange)), &[]);
+    assert_eq!(predictor.take(&plc(11.5, 50.0, 110.0), &[]), None);
+    predictor.take(&hygro(12.1, Status::Good), &[]);
+    assert_eq!(status(&predictor.take(&plc(12.5, 50.0, 110.0), &[]).unwrap()), Status::Good);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn outside_of_what_the_model_knows_the_prediction_is_uncertain() {
     let mut predictor = warm();
     let mut last = None;
     for t in 10..25 {
-        last = predictor.take(&plc(f64::from(t) + 0.5, 200.0, 110.0)).or(last);
+        last = predictor.take(&plc(f64::from(t) + 0.5, 200.0, 110.0), &[]).or(last);
     }
     assert_eq!(status(&last.unwrap()), Status::Uncertain(Reason::OutOfRange));
 }
@@ -224,9 +224,9 @@ fn an_imported_model_gives_uncertain_values_without_an_interval() {
 #[test]
 fn history_that_arrives_late_changes_nothing() {
     let mut predictor = warm();
-    assert_eq!(predictor.take(&plc(3.0, 200.0, 0.0)), None);
+    assert_eq!(predictor.take(&plc(3.0, 200.0, 0.0), &[]), None);
     assert_eq!(predictor.is_running(), Some(true));
-    assert_eq!(status(&predictor.take(&plc(10.5, 50.0, 110.0)).unwrap()), Status::Good);
+    assert_eq!(status(&predictor.take(&plc(10.5, 50.0, 110.0), &[]).unwrap()), Status::Good);
 }
 
 #[test]

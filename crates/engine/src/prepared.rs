@@ -11,6 +11,7 @@ use crate::{
     loaded::LoadedPlant,
     observer::OwnTags,
     roster::Roster,
+    sensors::Guard,
     sources::{Ready, Running},
 };
 use domain::{Tag, TagId, plant::find_tag};
@@ -30,6 +31,8 @@ pub struct Prepared {
     described: Vec<view::Model>,
     /// What the predictions of each model are named, its SHA-256 and its file, as the plant file names it.
     pub in_force: Vec<(String, String, String)>,
+    /// The guard of the inputs, which has seen nothing yet.
+    pub guard: Option<Guard>,
     /// The limits, without history.
     pub limits: Vec<LimitMonitor>,
     /// The program's own tags.
@@ -47,6 +50,7 @@ impl Prepared {
         let plant = &loaded.plant;
         let mut tags = plant.tags.clone();
         let models = AtWork::all(loaded, &mut tags)?;
+        let guard = plant.sensors.as_ref().map(|check| Guard::load(loaded, check, &tags)).transpose()?;
         roster.set_tags(tags);
         let own_tags = OwnTags::of(
             &mut roster,
@@ -88,6 +92,7 @@ impl Prepared {
             follows,
             described,
             in_force,
+            guard,
             own_tags,
             postgres: export_plan(loaded)?,
         })
@@ -129,6 +134,7 @@ impl Prepared {
             (live(&now.tags) != live(&was.tags), "tags changed"),
             (!same_models, "models changed"),
             (now.limits != was.limits, "limits changed"),
+            (is_other_check(now, was), "sensor validation changed"),
             (now.running_when != was.running_when, "running_when changed"),
             ((&now.name, &now.turbine) != (&was.name, &was.turbine), "names changed"),
             (now.timezone != was.timezone, "time zone changed"),
@@ -166,6 +172,11 @@ impl Prepared {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+}
+
+fn is_other_check(now: &domain::PlantFile, was: &domain::PlantFile) -> bool {
+    let of = |plant: &domain::PlantFile| plant.sensors.as_ref().map(|s| (s.file.clone(), s.period_secs, s.reconstruct));
+    of(now) != of(was)
 }
 
 /// What is exported continuously, and whereto.

@@ -126,6 +126,26 @@ impl Watch {
         &self.monitor
     }
 
+    /// The open alarm of each tag, if any: a place in [`Watch::alarms`].
+    pub fn blamed(&self) -> Vec<Option<usize>> {
+        self.sensors.iter().map(|s| s.open.as_ref().map(|o| o.alarm)).collect()
+    }
+
+    /// The next row does not follow the last one: the plant stood, or hours are missing.
+    pub fn interrupt(&mut self) {
+        self.before = None;
+    }
+
+    /// What the tags should read in a row that is not judged yet: of blamed tags, and those without a value, what the others speak for.
+    pub fn reconstruct(&self, read: &[f64]) -> Vec<f64> {
+        let tags = &self.monitor.tags;
+        let standard: Vec<f64> = tags.iter().zip(read).map(|(t, v)| t.to_standard(*v)).collect();
+        let out = self.sensors.iter().zip(read).map(|(s, v)| s.open.is_some() || v.is_nan()).collect();
+        let centres = self.sensors.iter().map(|s| s.centre).collect();
+        let hour = Scene::new(&self.monitor, self.before.as_ref(), centres, standard, out).into_hour();
+        tags.iter().zip(&hour.values).map(|(t, v)| t.to_unit(*v)).collect()
+    }
+
     /// Judges the next row: as many values as the monitor has inputs; NaN is none.
     pub fn step(&mut self, read: &[f64]) -> Verdict {
         let monitor = Arc::clone(&self.monitor);
@@ -177,7 +197,7 @@ impl Watch {
         let verdict = Verdict {
             raised: (known..self.alarms.len()).collect(),
             ended,
-            blamed: self.sensors.iter().map(|s| s.open.as_ref().map(|o| o.alarm)).collect(),
+            blamed: self.blamed(),
             expected,
         };
         self.statistics = Statistics {

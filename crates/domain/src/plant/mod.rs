@@ -44,10 +44,25 @@ pub struct PlantFile {
     pub models: Vec<ModelBinding>,
     /// What may not be exceeded.
     pub limits: Vec<Limit>,
+    /// Sensor validation of the inputs.
+    pub sensors: Option<SensorCheck>,
     /// Continuous export to PostgreSQL.
     pub postgres: Option<PostgresExport>,
     /// Who changed the file last, and why; for the audit trail alone.
     pub change: Option<ChangeNote>,
+}
+
+/// Sensor validation of the inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SensorCheck {
+    /// The file that `noxctl sensors --out` wrote, relative to the plant file unless absolute.
+    pub file: String,
+    /// Means over so many seconds are judged: what the file was learnt from.
+    pub period_secs: f64,
+    /// May predictions be made from what a blamed sensor should read? They are marked as such, and never good.
+    pub reconstruct: bool,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// Where readings are stored, and how long.

@@ -245,6 +245,19 @@ fn event_json(event: &Event) -> Vec<Value> {
             "event": "alarm", "kind": "limit", "tag": tag.as_str(), "state": if *is_active { "active" } else { "cleared" },
             "mean": mean, "high": high, "t": time.to_string(),
         }),
+        Event::Sensor {
+            tag,
+            kind,
+            is_active,
+            read,
+            expected,
+            since,
+            time,
+        } => json!({
+            "event": "alarm", "kind": "sensor", "fault": kind, "tag": tag.as_str(),
+            "state": if *is_active { "active" } else { "cleared" }, "read": read.is_finite().then_some(read),
+            "expected": expected, "since": since.to_string(), "t": time.to_string(),
+        }),
         Event::RecordingFailed { message } => {
             return vec![
                 json!({"event": "recording", "state": "failing", "message": message}),

@@ -13,6 +13,7 @@ mod port;
 mod replay;
 mod scale;
 mod secret;
+mod sensors;
 mod serial;
 mod source;
 mod store;
@@ -81,6 +82,7 @@ pub(super) fn plant_file(
     let limits = collect(&root.tables("limit")?, &mut problems, |table| {
         model::limit(table, &tags, &models)
     });
+    let sensors = take(sensors::sensors(&root), &mut problems).flatten();
     let postgres = take(export::postgres(&root), &mut problems).flatten();
     let change = take(change::change(&root), &mut problems).flatten();
     problems.extend(root.refuse_unknown_keys().err());
@@ -97,6 +99,7 @@ pub(super) fn plant_file(
             sources,
             models,
             limits,
+            sensors,
             postgres,
             change,
         }),

@@ -215,7 +215,7 @@ fn an_imported_model_gives_uncertain_values_without_an_interval() {
     let inputs: Vec<_> = own.inputs().iter().map(|i| (i.name.clone(), i.unit.clone())).collect();
     let imported = models::exchange::from_onnx(onnx, &inputs, own.target().clone(), String::new()).unwrap();
     let mut predictor = warm_with(&imported.to_bytes().unwrap());
-    let frame = predictor.take(&plc(10.5, 50.0, 110.0)).unwrap();
+    let frame = predictor.take(&plc(10.5, 50.0, 110.0), &[]).unwrap();
     assert_eq!(status(&frame), Status::Uncertain(Reason::RangeUnknown));
     assert_eq!(frame.samples.len(), 1);
     assert!((frame.samples[0].value.unwrap() - 100.0).abs() < 5.0);

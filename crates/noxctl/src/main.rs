@@ -1,5 +1,6 @@
 //! The command line of TurbineNOxAnalyzer.
 
+mod background;
 mod cli;
 mod commands;
 mod failure;
@@ -44,10 +45,13 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Evaluate(args) => commands::predict::evaluate(&args),
         Command::Explain(args) => commands::explain::explain(&args),
         Command::Rules(args) => commands::rules::run(&args),
+        Command::Adapt(args) => commands::adapt::adapt(&args),
         Command::Backtest(args) => commands::backtest::backtest(&args),
         Command::Sensors(args) => commands::sensors::sensors(&args),
         Command::Model(cli::ModelCommand::Show(args)) => commands::predict::show(&args),
         Command::Model(cli::ModelCommand::Export(args)) => commands::exchange::export(&args),
+        Command::Model(cli::ModelCommand::Promote(args)) => commands::promote::promote(&args),
+        Command::Model(cli::ModelCommand::Rollback(args)) => commands::promote::roll_back(&args),
         Command::Model(cli::ModelCommand::Import(args)) => commands::exchange::import(&args),
         Command::Import(args) => commands::import::import(&args),
         Command::Export(cli::ExportCommand::Csv(args)) => commands::export::csv(&args),

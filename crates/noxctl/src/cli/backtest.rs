@@ -1,5 +1,6 @@
 //! Schemes of staying true.
 
+use super::ReferenceArgs;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -21,15 +22,9 @@ pub struct BacktestArgs {
     /// Names of the columns of files without a heading.
     #[arg(long, value_delimiter = ',')]
     pub columns: Option<Vec<String>>,
-    /// A working analyser: at a row its values up to so many rows before are known.
-    #[arg(long, value_name = "ROWS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with_all = ["audit_hours", "audit_every_h"])]
-    pub reference_delay_h: u32,
-    /// No analyser: measured are the first so many rows of each audit period.
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=100_000), requires = "audit_every_h")]
-    pub audit_hours: Option<u32>,
-    /// Rows from the beginning of one audit to that of the next.
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(2..=1_000_000), requires = "audit_hours")]
-    pub audit_every_h: Option<u32>,
+    /// Which references come when.
+    #[command(flatten)]
+    pub references: ReferenceArgs,
     /// Write every row with the prediction and interval of every scheme.
     #[arg(long, value_name = "CSV")]
     pub rows: Option<PathBuf>,

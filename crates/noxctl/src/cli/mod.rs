@@ -1,5 +1,6 @@
 //! The arguments of every command.
 
+mod adapt;
 mod backtest;
 mod data;
 mod device;
@@ -13,6 +14,7 @@ mod rules;
 mod sensors;
 mod simulate;
 
+pub use adapt::*;
 pub use backtest::*;
 pub use data::*;
 pub use device::*;
@@ -137,7 +139,12 @@ pub enum Command {
         after_help = "Examples: noxctl sensors --train 2011.csv 2012.csv --data 2013.csv\n          noxctl sensors --train 2011.csv 2012.csv --data 2013.csv --repaired repaired.csv --json\n          noxctl sensors --train 2011.csv 2012.csv --out gt1.sensors"
     )]
     Sensors(SensorsArgs),
-    /// Look at model files.
+    /// Make an adaptive model from history: what a plant runs as a shadow beside its certified model.
+    #[command(
+        after_help = "Examples: noxctl adapt --train 2011.csv 2012.csv --target NOX --out nox.adaptive\n          noxctl adapt --db gt1.sqlite --average 1h --target NOX --audit-hours 9 --audit-every-h 1816 --out nox.adaptive"
+    )]
+    Adapt(AdaptArgs),
+    /// Look at model files, put them in force, exchange them.
     #[command(subcommand)]
     Model(ModelCommand),
     /// Import history into a plant's database.

@@ -1,6 +1,6 @@
 //! Models.
 
-use super::Span;
+use super::{PromoteArgs, RollbackArgs, Span};
 use clap::{Args, Subcommand, ValueEnum};
 use models::doctor::Kind;
 use std::path::PathBuf;
@@ -147,6 +147,16 @@ pub enum ModelCommand {
         after_help = "Example: noxctl model import nox.onnx --inputs AT,AP,AH,AFDP,GTEP,TIT,TAT,TEY,CDP --target NOX --out nox.xt"
     )]
     Import(ModelImportArgs),
+    /// Put a model in force: its shadow, or a file. The one in force becomes the shadow. Name and reason go into the audit trail.
+    #[command(
+        after_help = "Examples: noxctl model promote --config gt1.plant.toml --target NOX --name \"A. Martin\" --reason \"RATA of May passed\"\n          noxctl model promote --config gt1.plant.toml --target NOX --file nox-2027.xt --name \"A. Martin\" --reason \"new burners\""
+    )]
+    Promote(PromoteArgs),
+    /// Put the model in force that was in force before, by the audit trail.
+    #[command(
+        after_help = "Example: noxctl model rollback --config gt1.plant.toml --target NOX --name \"A. Martin\" --reason \"audit failed\""
+    )]
+    Rollback(RollbackArgs),
 }
 
 /// `model export`.
@@ -192,7 +202,7 @@ pub struct ModelShowArgs {
 }
 
 /// Seconds of a period.
-fn period(text: &str) -> Result<f64, String> {
+pub(super) fn period(text: &str) -> Result<f64, String> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());

@@ -1,36 +1,26 @@
 //! `backtest`.
 
 use crate::{
+    background,
     cli::BacktestArgs,
-    commands::{train::EMISSIONS, transfer::write_whole},
+    commands::{adapt::references, train::input_names, transfer::write_whole},
     failure::{Failure, Result},
     output,
-    signals::Signals,
     table::Table,
 };
-use models::{
-    adaptation::{self, Backtest, References, SchemeError, Series, Walk},
-    job::Job,
-};
+use models::adaptation::{self, Backtest, References, SchemeError, Series, Walk};
 use serde_json::{Value, json};
-use std::{
-    io::Write,
-    process::ExitCode,
-    sync::mpsc,
-    thread,
-    time::{Duration, Instant},
-};
-
-/// How often the wait looks for Ctrl-C, and how often it speaks.
-const LOOK: Duration = Duration::from_millis(100);
-const SPEAK: Duration = Duration::from_secs(2);
+use std::{io::Write, process::ExitCode};
 
 pub fn backtest(args: &BacktestArgs) -> Result<ExitCode> {
-    let references = references(args)?;
+    let references = references(&args.references)?;
     let series = series(args, references)?;
-    let Some(result) = in_background(&series)? else {
-        output::note("cancelled; nothing was written");
-        return Ok(ExitCode::FAILURE);
+    let result = match background::work("backtest", |job| adaptation::backtest(&series, job))? {
+        Err(SchemeError::Cancelled(_)) => {
+            output::note("cancelled; nothing was written");
+            return Ok(ExitCode::FAILURE);
+        }
+        result => result.map_err(Failure::input)?,
     };
     for (name, why) in &result.left_out {
         output::note(&format!("{name} is left out: {why}"));
@@ -53,32 +43,10 @@ pub fn backtest(args: &BacktestArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn references(args: &BacktestArgs) -> Result<References> {
-    match (args.audit_hours, args.audit_every_h) {
-        (Some(rows), Some(every)) if rows >= every => Err(Failure::input(format!(
-            "--audit-hours {rows}: an audit must be shorter than the {every} rows from one to the next"
-        ))),
-        (Some(rows), Some(every)) => Ok(References::Audits {
-            rows: rows as usize,
-            every: every as usize,
-        }),
-        _ => Ok(References::Late {
-            rows: args.reference_delay_h as usize,
-        }),
-    }
-}
-
 fn series(args: &BacktestArgs, references: References) -> Result<Series> {
     let columns = args.columns.as_deref();
     let (history, test) = (Table::read(&args.train, columns)?, Table::read(&args.test, columns)?);
-    let is_input = |name: &&String| **name != args.target && !EMISSIONS.contains(&name.as_str());
-    let names = match &args.inputs {
-        Some(names) => names.clone(),
-        None => history.names.iter().filter(is_input).cloned().collect(),
-    };
-    if names.is_empty() {
-        return Err(Failure::input("no input column is left; name them with --inputs"));
-    }
+    let names = input_names(&history, args.inputs.as_deref(), &args.target)?;
     let joined =
         |name: &String| -> Result<Vec<f64>> { Ok([history.column(name)?.as_slice(), test.column(name)?].concat()) };
     let inputs = names.iter().map(joined).collect::<Result<Vec<_>>>()?;
@@ -86,55 +54,6 @@ fn series(args: &BacktestArgs, references: References) -> Result<Series> {
         return Err(Failure::input("the files of --test have no rows"));
     }
     Ok(Series::new(inputs, joined(&args.target)?, history.rows(), references))
-}
-
-/// Runs the backtest on a thread of its own; says how far it is and how long it may take. None when it was cancelled by Ctrl-C.
-fn in_background(series: &Series) -> Result<Option<Backtest>> {
-    let signals = Signals::catch()?;
-    let job = Job::default();
-    let started = Instant::now();
-    let result = thread::scope(|scope| {
-        let (done, wait) = mpsc::sync_channel(1);
-        let job = &job;
-        let worker = thread::Builder::new().name("backtest".into());
-        worker
-            .spawn_scoped(scope, move || {
-                // nobody listens any more when the wait was given up, which it is not
-                let _ = done.send(adaptation::backtest(series, job));
-            })
-            .map_err(Failure::work)?;
-        let mut spoken = started;
-        loop {
-            match wait.recv_timeout(LOOK) {
-                Ok(result) => return Ok(result),
-                Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    return Err(Failure::work("the backtest ended without a result"));
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-            }
-            if signals.has_come() {
-                job.cancel();
-            }
-            if spoken.elapsed() >= SPEAK {
-                spoken = Instant::now();
-                output::note(&progress(job.fraction(), started.elapsed()));
-            }
-        }
-    })?;
-    match result {
-        Ok(backtest) => Ok(Some(backtest)),
-        Err(SchemeError::Cancelled(_)) => Ok(None),
-        Err(e) => Err(Failure::input(e)),
-    }
-}
-
-fn progress(fraction: f64, elapsed: Duration) -> String {
-    let percent = 100.0 * fraction;
-    if fraction < 0.02 {
-        return format!("{percent:.0} % done");
-    }
-    let left = elapsed.as_secs_f64() * (1.0 - fraction) / fraction;
-    format!("{percent:.0} % done, about {left:.0} s left")
 }
 
 fn write_rows(file: &mut std::fs::File, series: &Series, result: &Backtest) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The commands, one file for those that belong together.
 
+pub mod adapt;
 pub mod audit;
 pub mod backtest;
 pub mod check;
@@ -11,6 +12,7 @@ pub mod import;
 pub mod keep;
 pub mod points;
 pub mod predict;
+pub mod promote;
 pub mod query;
 pub mod rules;
 pub mod run;

@@ -36,10 +36,18 @@ pub fn sensors(args: &SensorsArgs) -> Result<ExitCode> {
         let values: Vec<f64> = read.iter().map(|c| c[row]).collect();
         let verdict = watch.step(&values);
         for (i, column) in believed.iter_mut().enumerate() {
-            column.push(if verdict.blamed[i].is_some() { verdict.expected[i] } else { values[i] });
+            column.push(if verdict.blamed[i].is_some() {
+                verdict.expected[i]
+            } else {
+                values[i]
+            });
         }
     }
-    let mut alarms: Vec<(String, Alarm)> = watch.alarms().iter().map(|a| (names[a.tag].clone(), a.clone())).collect();
+    let mut alarms: Vec<(String, Alarm)> = watch
+        .alarms()
+        .iter()
+        .map(|a| (names[a.tag].clone(), a.clone()))
+        .collect();
     let has = |table: &Table, name: &str| table.names.iter().any(|n| n == name);
     for reference in EMISSIONS.iter().filter(|n| has(&history, n) && has(&data, n)) {
         let measured = [history.column(reference)?.as_slice(), data.column(reference)?].concat();

@@ -64,6 +64,7 @@ impl Online {
             burn: 150,
             stride: 1,
             delays: vec![(1, 1.0), (24, 0.3)],
+            given: 0,
             steps: STEPS,
         };
         let start = Constants::start(series.inputs().len());

@@ -1,12 +1,13 @@
 //! The rows to train on, from files or from a database, and what the doctor says of them.
 
 use crate::{
-    cli::TrainArgs,
+    cli::{Span, TrainArgs},
     commands::{doctor, transfer::write_whole},
     failure::{Failure, Result},
     output::Progress,
     table::Table,
 };
+use domain::Timestamp;
 use engine::training::{self, Dropped, TrainingError, Wanted};
 use models::{
     Target, TrainingTable,
@@ -76,7 +77,7 @@ impl Data {
 
 fn from_files(args: &TrainArgs) -> Result<Data> {
     let table = Table::read(&args.data, args.columns.as_deref())?;
-    let rows = training_table(&table, args)?;
+    let rows = training_table(&table, &args.target, args.inputs.as_deref())?;
     let is_used = |f: &Finding| {
         let used = |tag: &String| *tag == args.target || rows.names.contains(tag);
         f.tag.as_ref().is_none_or(used)
@@ -128,57 +129,94 @@ pub fn input_names(table: &Table, named: Option<&[String]>, target: &str) -> Res
     Ok(names)
 }
 
-/// The rows that a database gives.
+/// Which rows of a database.
+pub struct Stored<'a> {
+    /// The database.
+    pub db: &'a Path,
+    /// Seconds that a row stands for.
+    pub average_secs: f64,
+    /// The column to predict.
+    pub target: &'a str,
+    /// The inputs; none: all that are no emissions.
+    pub inputs: Option<&'a [String]>,
+    /// The stretch of time.
+    pub span: &'a Span,
+    /// Rows without the target too.
+    pub measured_or_not: bool,
+    /// Where the rows are written, too.
+    pub rows: Option<&'a Path>,
+}
+
+impl Stored<'_> {
+    /// The rows, their times, and the periods that gave none.
+    ///
+    /// # Errors
+    /// Names the database; a stretch without rows is one.
+    pub fn read(&self) -> Result<(TrainingTable, Vec<Timestamp>, Dropped)> {
+        let reader = store::Reader::open(self.db)?;
+        let wanted = Wanted {
+            target: self.target.to_owned(),
+            inputs: self.inputs.map(<[String]>::to_vec),
+            without: EMISSIONS.map(str::to_owned).to_vec(),
+            from: self.span.from,
+            to: self.span.to,
+            average_secs: self.average_secs,
+            measured_or_not: self.measured_or_not,
+        };
+        let progress = Progress::new("frames read");
+        let found = training::rows(&reader, &wanted, &mut |frames| progress.done(frames));
+        let found = found.map_err(|e| match e {
+            TrainingError::Store(e) => e.into(),
+            e => Failure::input(format!("{}: {e}", self.db.display())),
+        })?;
+        let csv = found.to_csv();
+        if let Some(rows) = self.rows {
+            write_whole(rows, |file| file.write_all(csv.as_bytes()).map_err(Failure::work))?;
+        }
+        if found.measured.is_empty() {
+            return Err(Failure::input(format!(
+                "{}: no row is left of this stretch of time: {}",
+                self.db.display(),
+                dropped_json(&found.dropped)
+            )));
+        }
+        let span = found.times.first().zip(found.times.last());
+        let table = TrainingTable {
+            span: span.map(|(a, b)| (a.to_string(), b.to_string())),
+            names: found.names,
+            units: found.units,
+            columns: found.columns,
+            target: Target {
+                name: self.target.to_owned(),
+                unit: found.target_unit,
+            },
+            measured: found.measured,
+            data_sha256: Sha256::digest(csv.as_bytes())
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect(),
+        };
+        Ok((table, found.times, found.dropped))
+    }
+}
+
 fn from_database(db: &Path, average_secs: f64, args: &TrainArgs) -> Result<Data> {
-    let reader = store::Reader::open(db)?;
-    let wanted = Wanted {
-        target: args.target.clone(),
-        inputs: args.inputs.clone(),
-        without: EMISSIONS.map(str::to_owned).to_vec(),
-        from: args.span.from,
-        to: args.span.to,
+    let stored = Stored {
+        db,
         average_secs,
+        target: &args.target,
+        inputs: args.inputs.as_deref(),
+        span: &args.span,
         measured_or_not: false,
+        rows: args.rows.as_deref(),
     };
-    let progress = Progress::new("frames read");
-    let found = training::rows(&reader, &wanted, &mut |frames| progress.done(frames));
-    let found = found.map_err(|e| match e {
-        TrainingError::Store(e) => e.into(),
-        e => Failure::input(format!("{}: {e}", db.display())),
-    })?;
-    let csv = found.to_csv();
-    if let Some(rows) = &args.rows {
-        write_whole(rows, |file| file.write_all(csv.as_bytes()).map_err(Failure::work))?;
-    }
-    if found.measured.is_empty() {
-        return Err(Failure::input(format!(
-            "{}: no row is left of this stretch of time: {}",
-            db.display(),
-            dropped_json(&found.dropped)
-        )));
-    }
-    let span = found.times.first().zip(found.times.last());
-    let table = TrainingTable {
-        span: span.map(|(a, b)| (a.to_string(), b.to_string())),
-        names: found.names,
-        units: found.units,
-        columns: found.columns,
-        target: Target {
-            name: args.target.clone(),
-            unit: found.target_unit,
-        },
-        measured: found.measured,
-        data_sha256: Sha256::digest(csv.as_bytes())
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect(),
-    };
+    let (table, times, dropped) = stored.read()?;
     let findings = if args.no_validate {
         Vec::new()
     } else {
         let names = [table.names.as_slice(), std::slice::from_ref(&args.target)].concat();
         let columns = [table.columns.as_slice(), std::slice::from_ref(&table.measured)].concat();
-        let times: Vec<i64> = found.times.iter().map(|t| t.micros()).collect();
+        let times: Vec<i64> = times.iter().map(|t| t.micros()).collect();
         examine(&Records {
             names: &names,
             columns: &columns,
@@ -195,16 +233,20 @@ fn from_database(db: &Path, average_secs: f64, args: &TrainArgs) -> Result<Data>
         .transpose()?;
     Ok(Data {
         table,
-        dropped: Some(found.dropped),
+        dropped: Some(dropped),
         findings,
-        times: Some(found.times.iter().map(ToString::to_string).collect()),
+        times: Some(times.iter().map(ToString::to_string).collect()),
         load,
     })
 }
 
-fn training_table(table: &Table, args: &TrainArgs) -> Result<TrainingTable> {
-    let measured = table.column(&args.target)?.clone();
-    let names = input_names(table, args.inputs.as_deref(), &args.target)?;
+/// The rows of files.
+///
+/// # Errors
+/// Names the column that is missing.
+pub fn training_table(table: &Table, target: &str, inputs: Option<&[String]>) -> Result<TrainingTable> {
+    let measured = table.column(target)?.clone();
+    let names = input_names(table, inputs, target)?;
     let columns = names
         .iter()
         .map(|n| table.column(n).cloned())
@@ -219,8 +261,8 @@ fn training_table(table: &Table, args: &TrainArgs) -> Result<TrainingTable> {
         columns,
         names,
         target: Target {
-            name: args.target.clone(),
-            unit: unit(&args.target),
+            name: target.to_owned(),
+            unit: unit(target),
         },
         measured,
         data_sha256: table.sha256.clone(),

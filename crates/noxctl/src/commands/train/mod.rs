@@ -3,7 +3,7 @@
 mod data;
 mod report;
 
-pub use data::{EMISSIONS, input_names};
+pub use data::{EMISSIONS, Stored, input_names, training_table};
 pub use report::{metrics_json, sentence};
 
 use crate::{

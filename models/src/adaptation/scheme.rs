@@ -16,6 +16,15 @@ pub struct Estimate {
     pub deviation: f64,
 }
 
+/// A prediction as a weighted sum over hours.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Because {
+    /// What is predicted without any of the hours: by the forest alone, or from the middle of history.
+    pub without: f64,
+    /// The hours, those that add most first.
+    pub hours: Vec<Hour>,
+}
+
 /// An hour behind a prediction: what was measured there, and what it adds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hour {
@@ -23,9 +32,10 @@ pub struct Hour {
     pub row: usize,
     /// What was measured there, in the target's unit.
     pub measured: f64,
-    /// Its weight, on the target's scale.
+    /// Its weight. Weights may be negative: an hour may take back what others say too much.
     pub weight: f64,
-    /// Weight times what the correction had to explain there, on the target's scale.
+    /// What it adds, in the target's unit: its weight times what was left to explain there, to first order where the target is
+    /// taken on a logarithmic scale.
     pub adds: f64,
 }
 
@@ -85,12 +95,12 @@ pub trait Scheme: Send + Sync {
         Ok(self.walk(series, job)?.pop().flatten())
     }
 
-    /// The hours behind the last estimate of a walk, those that add most first; nothing where a scheme does not weigh hours.
+    /// The hours behind the last estimate of a walk; none where a scheme does not weigh hours.
     ///
     /// # Errors
     /// [`SchemeError`].
-    fn hours(&self, _series: &Series) -> Result<Vec<Hour>, SchemeError> {
-        Ok(Vec::new())
+    fn because(&self, _series: &Series) -> Result<Option<Because>, SchemeError> {
+        Ok(None)
     }
 
     /// What [`Scheme::learn`] has learnt, to be kept; none where nothing is learnt.

@@ -144,7 +144,11 @@ impl Watch<'_> {
         match fault {
             Some(kind) => {
                 if !self.is_open_as(kind) {
-                    let first = if kind == Kind::Stuck { row + 1 - self.run.length } else { row };
+                    let first = if kind == Kind::Stuck {
+                        row + 1 - self.run.length
+                    } else {
+                        row
+                    };
                     self.process.forget_from(first);
                     self.raise(row, first, kind, value, expected);
                 }
@@ -191,7 +195,10 @@ impl Watch<'_> {
 
     fn suspect(&mut self, series: &Series, row: usize, expected: f64) {
         let value = series.outcome(row);
-        let step = self.greatest().filter(|s| s.z().abs() > self.limit).map(|s| (s.row, s.size()));
+        let step = self
+            .greatest()
+            .filter(|s| s.z().abs() > self.limit)
+            .map(|s| (s.row, s.size()));
         match step {
             Some((first, size)) => {
                 self.raise(row, first, Kind::Bias, value, value - size);
@@ -241,7 +248,11 @@ impl Watch<'_> {
             Kind::Bias => row - alarm.detected_row >= STANDS,
             Kind::Noise => self.noise < 0.5 * self.noise_limit,
             _ => {
-                open.quiet = if fault.is_none() && self.run.length < 3 { open.quiet + 1 } else { 0 };
+                open.quiet = if fault.is_none() && self.run.length < 3 {
+                    open.quiet + 1
+                } else {
+                    0
+                };
                 open.quiet >= QUIET
             }
         };

@@ -83,7 +83,10 @@ fn more_history_teaches_more_and_the_last_point_is_the_chronological_test() {
     let rows: Vec<usize> = trained.learning_curve.iter().map(|p| p.rows).collect();
     assert_eq!(rows, [50, 100, 200, 400, 800]);
     let last = trained.learning_curve.last().unwrap().metrics;
-    assert_eq!(last, trained.model.training().unwrap().validation.clone().unwrap().metrics);
+    assert_eq!(
+        last,
+        trained.model.training().unwrap().validation.clone().unwrap().metrics
+    );
     assert!(last.mae < trained.learning_curve[0].metrics.mae);
 }
 

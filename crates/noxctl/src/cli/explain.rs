@@ -7,7 +7,8 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub struct ExplainArgs {
-    /// The model file, or `pretrained:NOX`.
+    /// The model file, or `pretrained:NOX`. With an adaptive model, --row tells the hours behind the prediction; its rows come right
+    /// behind those it learnt from, with what was measured.
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
     /// CSV files with the model's inputs (and, for --importance, its target), in the order of time.

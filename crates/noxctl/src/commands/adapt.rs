@@ -82,8 +82,30 @@ pub fn references(args: &ReferenceArgs) -> Result<References> {
     }
 }
 
+/// `model show` of an adaptive model.
+///
+/// # Errors
+/// What is wrong with the bytes.
+pub fn show(file: &Path, bytes: &[u8], as_json: bool) -> Result<ExitCode> {
+    let adaptive = load(file, bytes)?;
+    if as_json {
+        output::json(&about(&adaptive, bytes))?;
+    } else {
+        print(file, &adaptive, bytes)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The adaptive model of these bytes.
+///
+/// # Errors
+/// Names the file.
+pub fn load(file: &Path, bytes: &[u8]) -> Result<Adaptive> {
+    Adaptive::from_bytes(bytes).map_err(|e| Failure::input(format!("{}: {e}", file.display())))
+}
+
 /// An adaptive model for a machine.
-pub fn about(adaptive: &Adaptive, bytes: &[u8]) -> Value {
+fn about(adaptive: &Adaptive, bytes: &[u8]) -> Value {
     let learning = adaptive.learning();
     json!({
         "target": adaptive.target().name,
@@ -103,10 +125,7 @@ pub fn about(adaptive: &Adaptive, bytes: &[u8]) -> Value {
 }
 
 /// An adaptive model for a person.
-///
-/// # Errors
-/// When stdout is closed.
-pub fn print(file: &Path, adaptive: &Adaptive, bytes: &[u8]) -> Result<()> {
+fn print(file: &Path, adaptive: &Adaptive, bytes: &[u8]) -> Result<()> {
     let (target, learning) = (adaptive.target(), adaptive.learning());
     output::line(&format!("file      {}", file.display()))?;
     output::line(&format!("target    {} {}", target.name, target.unit))?;

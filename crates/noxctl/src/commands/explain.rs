@@ -2,19 +2,27 @@
 
 use crate::{
     cli::ExplainArgs,
-    commands::predict::{interleave, load},
+    commands::{
+        adapt, hours,
+        predict::{interleave, load, read},
+    },
     failure::{Failure, Result},
     output,
     table::Table,
 };
 use models::{
     Model,
+    adaptation::Adaptive,
     explain::{partial_dependence, permutation_importance},
 };
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
 
 pub fn explain(args: &ExplainArgs) -> Result<ExitCode> {
+    let bytes = read(&args.model)?;
+    if Adaptive::is_one(&bytes) {
+        return hours::explain(adapt::load(&args.model, &bytes)?, args);
+    }
     let (model, _) = load(&args.model)?;
     let table = Table::read(&args.data, args.columns.as_deref())?;
     let inputs = model.inputs().iter().map(|i| table.column(&i.name).cloned());

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod exchange;
 pub mod explain;
 pub mod export;
+pub mod hours;
 pub mod import;
 pub mod keep;
 pub mod points;

@@ -3,6 +3,7 @@
 use crate::{
     cli::{EvaluateArgs, ModelShowArgs, PredictArgs},
     commands::{
+        adapt,
         train::{metrics_json, sentence},
         transfer::write_whole,
     },
@@ -10,20 +11,31 @@ use crate::{
     output,
     table::{RawTable, Table},
 };
-use models::{Flag, Model, Origin};
+use models::{Flag, Model, Origin, adaptation::Adaptive};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{path::Path, process::ExitCode};
 
-/// The model of a file, or one that comes with the program; and its bytes.
-pub fn load(path: &Path) -> Result<(Model, Vec<u8>)> {
+/// The bytes of a model file, or of a model that comes with the program.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
     let shipped = path.to_str().and_then(|p| p.strip_prefix("pretrained:"));
-    let bytes = match shipped {
+    match shipped {
         Some(name) => models::pretrained(name)
             .map(<[u8]>::to_vec)
-            .ok_or_else(|| Failure::input(format!("{}: no such model comes with the program", path.display())))?,
-        None => std::fs::read(path).map_err(|e| Failure::input(format!("cannot read {}: {e}", path.display())))?,
-    };
+            .ok_or_else(|| Failure::input(format!("{}: no such model comes with the program", path.display()))),
+        None => std::fs::read(path).map_err(|e| Failure::input(format!("cannot read {}: {e}", path.display()))),
+    }
+}
+
+/// The model of a file, or one that comes with the program; and its bytes.
+pub fn load(path: &Path) -> Result<(Model, Vec<u8>)> {
+    let bytes = read(path)?;
+    if Adaptive::is_one(&bytes) {
+        return Err(Failure::input(format!(
+            "{}: an adaptive model, which follows what is measured: `backtest` shows how well, `explain --row` why, a plant file's `shadow` runs it",
+            path.display()
+        )));
+    }
     let model = Model::from_bytes(&bytes).map_err(|e| Failure::input(format!("{}: {e}", path.display())))?;
     Ok((model, bytes))
 }
@@ -99,6 +111,10 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode> {
 }
 
 pub fn show(args: &ModelShowArgs) -> Result<ExitCode> {
+    let bytes = read(&args.file)?;
+    if Adaptive::is_one(&bytes) {
+        return adapt::show(&args.file, &bytes, args.json);
+    }
     let (model, bytes) = load(&args.file)?;
     let sha256: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
     if args.json {

@@ -2,7 +2,7 @@
 
 use super::{Adaptive, scheme};
 use crate::{
-    adaptation::{Conformal, Estimate, Hour, References, Scheme, SchemeError, Series, half_widths},
+    adaptation::{Because, Conformal, Estimate, References, Scheme, SchemeError, Series, half_widths},
     envelope::Envelope,
     job::Job,
 };
@@ -126,12 +126,12 @@ impl Follower {
         *self.shown.get(row.checked_sub(self.series.start())?)?
     }
 
-    /// The hours behind the prediction of the newest row, those that add most first.
+    /// The hours behind the prediction of the newest row; none where the scheme does not weigh hours.
     ///
     /// # Errors
     /// [`SchemeError`].
-    pub fn hours(&self) -> Result<Vec<Hour>, SchemeError> {
-        self.scheme.hours(&self.series)
+    pub fn because(&self) -> Result<Option<Because>, SchemeError> {
+        self.scheme.because(&self.series)
     }
 
     fn show(&self, row: usize, estimate: Estimate, half_width: f64) -> Shown {

@@ -7,7 +7,7 @@ use super::{
     frame::{Frame, TargetScale},
 };
 use crate::{
-    adaptation::{Estimate, Hour, References, Scheme, SchemeError, Series, forests::Forest},
+    adaptation::{Because, Estimate, Hour, References, Scheme, SchemeError, Series, forests::Forest},
     job::Job,
 };
 use rayon::prelude::*;
@@ -29,7 +29,7 @@ const QUARTER: usize = 2190;
 const STEPS: [usize; 2] = [200, 50];
 /// With audits alone: how far the offset deviates, on the target's scale, and how many rows it is remembered. Given, not learnt: a forest that
 /// follows a drift hides it from its own history.
-const OFFSET: (f64, f64) = (0.27, 5000.0);
+const OFFSET: (f64, f64) = (0.15, 5000.0);
 /// How much more the offset may drift than that, each as likely beforehand: a plant that stood still for two years may be rebuilt in
 /// the third. The audits decide between them.
 const DRIFTS: [f64; 3] = [1.0, 2.0, 4.0];
@@ -241,6 +241,38 @@ impl Prepared {
         Ok(out)
     }
 
+    /// What each known row adds to the estimate of another.
+    fn because(&self, series: &Series, beliefs: &[Belief], known: &[usize], row: usize) -> Because {
+        let mut weights = vec![0.0; known.len()];
+        for belief in beliefs {
+            let of_belief = belief.weights(&self.frame, row);
+            weights
+                .iter_mut()
+                .zip(of_belief)
+                .for_each(|(w, v)| *w += belief.share * v);
+        }
+        let weighed = || {
+            known
+                .iter()
+                .zip(&weights)
+                .map(|(&row, &weight)| (row, weight, weight * self.rest[row]))
+        };
+        let correction: f64 = weighed().map(|(_, _, adds)| adds).sum();
+        let slope = self.scale.deviation_back(self.mean[row] + correction, 1.0);
+        let hour = |(row, weight, adds): (usize, f64, f64)| Hour {
+            row,
+            measured: series.outcome(row),
+            weight,
+            adds: adds * slope,
+        };
+        let mut hours: Vec<Hour> = weighed().map(hour).collect();
+        hours.sort_by(|a, b| b.adds.abs().total_cmp(&a.adds.abs()));
+        Because {
+            without: self.scale.back(self.mean[row]),
+            hours,
+        }
+    }
+
     /// What is believed at a row after the audits up to then, with each of the [`DRIFTS`].
     fn beliefs(&self, series: &Series, constants: &Constants, at: usize) -> Result<Vec<Belief>, SchemeError> {
         let start = series.start();
@@ -397,9 +429,9 @@ impl Scheme for Local {
         Ok(estimates.pop().flatten())
     }
 
-    fn hours(&self, series: &Series) -> Result<Vec<Hour>, SchemeError> {
+    fn because(&self, series: &Series) -> Result<Option<Because>, SchemeError> {
         let (Some(last), Some(stretch)) = (series.rows().checked_sub(1), stretches(series).pop()) else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let prepared = self.prepare(series)?;
         let constants = self.constants.clone().unwrap_or_else(|| beginning(series));
@@ -414,29 +446,9 @@ impl Scheme for Local {
             }
             _ => prepared.beliefs(series, &constants, stretch.start)?,
         };
-        let Some(known) = beliefs.first().map(|b| b.known.clone()) else {
-            return Ok(Vec::new());
-        };
-        let mut weights = vec![0.0; known.len()];
-        for belief in &beliefs {
-            let of_belief = belief.weights(&prepared.frame, last);
-            weights
-                .iter_mut()
-                .zip(of_belief)
-                .for_each(|(w, v)| *w += belief.share * v);
-        }
-        let mut hours: Vec<Hour> = known
-            .iter()
-            .zip(weights)
-            .map(|(&row, weight)| Hour {
-                row,
-                measured: series.outcome(row),
-                weight,
-                adds: weight * prepared.rest[row],
-            })
-            .collect();
-        hours.sort_by(|a, b| b.adds.abs().total_cmp(&a.adds.abs()));
-        Ok(hours)
+        Ok(beliefs
+            .first()
+            .map(|first| prepared.because(series, &beliefs, &first.known, last)))
     }
 
     fn learnt(&self) -> Option<Constants> {

@@ -59,7 +59,7 @@ const HIGH_PRESSURES: &[OtherUnit] = &[
     unit("Pa", 1e-5, 0.0),
     unit("inH2O", 0.002_490_889, 0.0),
 ];
-const ENERGIES: &[OtherUnit] = &[unit("kWh", 1e-3, 0.0), unit("Wh", 1e-6, 0.0)];
+const ENERGIES: &[OtherUnit] = &[unit("kWh", 1e-3, 0.0), unit("W", 1e-6, 0.0)];
 
 const fn tag(
     name: &'static str,
@@ -80,13 +80,7 @@ const fn tag(
 const KNOWN: &[Known] = &[
     tag("AT", "degC", (-60.0, 60.0), (-40.0, 48.0), TEMPERATURES),
     tag("AP", "mbar", (500.0, 1100.0), (800.0, 1085.0), AIR_PRESSURES),
-    tag(
-        "AH",
-        "%",
-        (-1.0, 115.0),
-        (5.0, 103.0),
-        &[unit("a share of 1", 100.0, 0.0)],
-    ),
+    tag("AH", "%", (-1.0, 115.0), (5.0, 103.0), &[unit("1", 100.0, 0.0)]),
     tag("AFDP", "mbar", (-5.0, 60.0), (2.0, 15.0), SMALL_PRESSURES),
     tag("GTEP", "mbar", (-20.0, 150.0), (12.0, 70.0), SMALL_PRESSURES),
     tag("TIT", "degC", (-60.0, 1900.0), (800.0, 1800.0), TEMPERATURES),

@@ -311,16 +311,16 @@ fn exchanged_headings_are_seen_also_where_ranges_overlap() {
 
 #[test]
 fn columns_in_another_unit_are_told_with_that_unit() {
-    let fahrenheit = |v: f64| v * 1.8 + 32.0;
-    let cases: [(&str, &str, &dyn Fn(f64) -> f64); 8] = [
-        ("AT", "degF", &fahrenheit),
-        ("TAT", "degF", &fahrenheit),
-        ("AP", "kPa", &|v| v / 10.0),
-        ("AP", "psi", &|v| v / 68.947_572_93),
-        ("AFDP", "inH2O", &|v| v / 2.490_889),
-        ("GTEP", "inH2O", &|v| v / 2.490_889),
-        ("CDP", "mbar", &|v| v * 1000.0),
-        ("TEY", "kWh", &|v| v * 1000.0),
+    type Case = (&'static str, &'static str, fn(f64) -> f64);
+    let cases: [Case; 8] = [
+        ("AT", "degF", |v| v * 1.8 + 32.0),
+        ("TAT", "degF", |v| v * 1.8 + 32.0),
+        ("AP", "kPa", |v| v / 10.0),
+        ("AP", "psi", |v| v / 68.947_572_93),
+        ("AFDP", "inH2O", |v| v / 2.490_889),
+        ("GTEP", "inH2O", |v| v / 2.490_889),
+        ("CDP", "mbar", |v| v * 1000.0),
+        ("TEY", "kWh", |v| v * 1000.0),
     ];
     for (tag, unit, change) in cases {
         let found = Hours::natural().change(tag, change).examined();

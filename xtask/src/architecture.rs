@@ -32,6 +32,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("rusqlite", &["crates/store"]),
     ("keyring", &["crates/engine"]),
     ("linfa", &["models"]),
+    ("linfa-trees", &["models"]),
     ("tokio-modbus", &["drivers"]),
     ("rumqttc", &["drivers", "crates/simulator"]),
     ("tokio-rustls", &["drivers", "crates/engine"]),

@@ -52,17 +52,17 @@ fn impossible(tag: &str, values: &[f64]) -> impl Fn(f64) -> bool + use<> {
 }
 
 fn inlet_cooler_than_outlet(records: &Records<'_>, is_explained: impl Fn(&str, usize) -> bool) -> Vec<Finding> {
-    let (Some(inlet), Some(outlet)) = (records.column("TIT"), records.column("TAT")) else {
+    let (Some((inlet_tag, inlet)), Some((outlet_tag, outlet))) = (records.known("TIT"), records.known("TAT")) else {
         return Vec::new();
     };
-    let is_possible = |row: usize| ["TIT", "TAT"].iter().all(|tag| !is_explained(tag, row));
+    let is_possible = |row: usize| !is_explained(inlet_tag, row) && !is_explained(outlet_tag, row);
     let is_cooler = |row: usize| outlet[row] > FIRED_CELSIUS && inlet[row] < outlet[row] && is_possible(row);
     told(stretches(inlet.len(), is_cooler), |rows| {
         let reason = format!(
             "{} in which the turbine's inlet is cooler than its outlet",
             words(&rows)
         );
-        tell("TIT", reason, rows)
+        tell(inlet_tag, reason, rows)
     })
 }
 

@@ -19,6 +19,8 @@ impl OtherUnit {
 /// What is known of one tag.
 pub(super) struct Known {
     pub name: &'static str,
+    /// How published copies of the data call it, in small letters.
+    long_names: &'static [&'static str],
     pub unit: &'static str,
     pub possible: (f64, f64),
     pub usual: (f64, f64),
@@ -63,6 +65,7 @@ const ENERGIES: &[OtherUnit] = &[unit("kWh", 1e-3, 0.0), unit("W", 1e-6, 0.0)];
 
 const fn tag(
     name: &'static str,
+    long_names: &'static [&'static str],
     unit: &'static str,
     possible: (f64, f64),
     usual: (f64, f64),
@@ -70,6 +73,7 @@ const fn tag(
 ) -> Known {
     Known {
         name,
+        long_names,
         unit,
         possible,
         usual,
@@ -78,24 +82,123 @@ const fn tag(
 }
 
 const KNOWN: &[Known] = &[
-    tag("AT", "degC", (-60.0, 60.0), (-40.0, 48.0), TEMPERATURES),
-    tag("AP", "mbar", (500.0, 1100.0), (800.0, 1085.0), AIR_PRESSURES),
-    tag("AH", "%", (-1.0, 115.0), (5.0, 103.0), &[unit("1", 100.0, 0.0)]),
-    tag("AFDP", "mbar", (-5.0, 60.0), (2.0, 15.0), SMALL_PRESSURES),
-    tag("GTEP", "mbar", (-20.0, 150.0), (12.0, 70.0), SMALL_PRESSURES),
-    tag("TIT", "degC", (-60.0, 1900.0), (800.0, 1800.0), TEMPERATURES),
-    tag("TAT", "degC", (-60.0, 1000.0), (350.0, 720.0), TEMPERATURES),
-    tag("TEY", "MWh", (-20.0, 1000.0), (1.0, 650.0), ENERGIES),
-    tag("CDP", "bar", (-0.2, 70.0), (4.0, 45.0), HIGH_PRESSURES),
-    tag("CO", "mg/m3", (-20.0, 20_000.0), (-20.0, 20_000.0), &[]),
-    tag("NOX", "mg/m3", (-20.0, 5_000.0), (-20.0, 5_000.0), &[]),
+    tag(
+        "AT",
+        &["ambient temperature"],
+        "degC",
+        (-60.0, 60.0),
+        (-40.0, 48.0),
+        TEMPERATURES,
+    ),
+    tag(
+        "AP",
+        &["ambient pressure"],
+        "mbar",
+        (500.0, 1100.0),
+        (800.0, 1085.0),
+        AIR_PRESSURES,
+    ),
+    tag(
+        "AH",
+        &["ambient humidity", "relative humidity"],
+        "%",
+        (-1.0, 115.0),
+        (5.0, 103.0),
+        &[unit("1", 100.0, 0.0)],
+    ),
+    tag(
+        "AFDP",
+        &["air filter difference pressure", "air filter differential pressure"],
+        "mbar",
+        (-5.0, 60.0),
+        (2.0, 15.0),
+        SMALL_PRESSURES,
+    ),
+    tag(
+        "GTEP",
+        &["gas turbine exhaust pressure"],
+        "mbar",
+        (-20.0, 150.0),
+        (12.0, 70.0),
+        SMALL_PRESSURES,
+    ),
+    tag(
+        "TIT",
+        &["turbine inlet temperature"],
+        "degC",
+        (-60.0, 1900.0),
+        (800.0, 1800.0),
+        TEMPERATURES,
+    ),
+    tag(
+        "TAT",
+        &["turbine after temperature"],
+        "degC",
+        (-60.0, 1000.0),
+        (350.0, 720.0),
+        TEMPERATURES,
+    ),
+    tag(
+        "TEY",
+        &["turbine energy yield"],
+        "MWh",
+        (-20.0, 1000.0),
+        (1.0, 650.0),
+        ENERGIES,
+    ),
+    tag(
+        "CDP",
+        &["compressor discharge pressure"],
+        "bar",
+        (-0.2, 70.0),
+        (4.0, 45.0),
+        HIGH_PRESSURES,
+    ),
+    tag(
+        "CO",
+        &["carbon monoxide"],
+        "mg/m3",
+        (-20.0, 20_000.0),
+        (-20.0, 20_000.0),
+        &[],
+    ),
+    tag(
+        "NOX",
+        &["nitrogen oxides"],
+        "mg/m3",
+        (-20.0, 5_000.0),
+        (-20.0, 5_000.0),
+        &[],
+    ),
 ];
 
-/// What is known of this tag.
-pub(super) fn known(name: &str) -> Option<&'static Known> {
-    KNOWN.iter().find(|k| k.name == name)
+/// What is known of a tag by its heading: the short name in any letters, or a text with the long one in it.
+pub(super) fn known(heading: &str) -> Option<&'static Known> {
+    let lower = heading.to_lowercase();
+    let words: Vec<&str> = lower
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|w| !w.is_empty())
+        .collect();
+    let text = words.join(" ");
+    let is_named =
+        |k: &&Known| heading.eq_ignore_ascii_case(k.name) || k.long_names.iter().any(|long| text.contains(long));
+    KNOWN.iter().find(is_named)
 }
 
 pub(super) fn lies_in(range: (f64, f64), value: f64) -> bool {
     (range.0..=range.1).contains(&value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headings_of_published_copies_are_known() {
+        let name = |heading| known(heading).map(|k| k.name);
+        assert_eq!(name("NOx"), Some("NOX"));
+        assert_eq!(name("Compressor discharge pressure (mbar)"), Some("CDP"));
+        assert_eq!(name("Turbine_Energy_Yield"), Some("TEY"));
+        assert_eq!([name("AT2"), name("pressure at inlet"), name("")], [None; 3]);
+    }
 }

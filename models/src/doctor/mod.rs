@@ -59,7 +59,7 @@ pub fn examine(records: &Records<'_>) -> Vec<Finding> {
 /// Rows in which the unit does not stand, as far as its load tells: more than a twentieth of the load that one hour in twenty exceeds. A unit
 /// that stands has its floors (no load, no draught) and its jumps by nature.
 fn runs(records: &Records<'_>) -> Vec<bool> {
-    let Some(load) = records.column(LOAD) else {
+    let Some((_, load)) = records.known(LOAD) else {
         return vec![true; records.rows()];
     };
     let least = quantile(&sorted(load), 0.95) / 20.0;

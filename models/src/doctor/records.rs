@@ -1,5 +1,6 @@
 //! The table that is examined.
 
+use super::knowledge::known;
 use std::ops::RangeInclusive;
 
 /// Recorded columns of one length, in the order of time.
@@ -19,10 +20,10 @@ impl<'a> Records<'a> {
         self.columns.first().map_or(0, Vec::len)
     }
 
-    /// A column by its tag.
-    pub fn column(&self, name: &str) -> Option<&'a [f64]> {
-        let place = self.names.iter().position(|n| n == name)?;
-        self.columns.get(place).map(Vec::as_slice)
+    /// The column of a tag that is known by name, whatever its heading.
+    pub(super) fn known(&self, name: &str) -> Option<(&'a str, &'a [f64])> {
+        self.tags()
+            .find(|(heading, _)| known(heading).is_some_and(|k| k.name == name))
     }
 
     /// Every tag with its column.

@@ -14,37 +14,36 @@ const INTERCEPT: f64 = 0.1;
 const FEWEST_ROWS: usize = 24;
 
 /// Two tags that seem to have each other's values.
-pub(super) struct Swap {
-    one: &'static str,
-    other: &'static str,
+pub(super) struct Swap<'a> {
+    one: &'a str,
+    other: &'a str,
     reason: String,
 }
 
 /// Pairs of known tags whose middles are unusual for themselves and usual for each other; and the turbine's energy and the
 /// compressor's pressure, which small units have in the same range, by their relation.
-pub(super) fn find(records: &Records<'_>) -> Vec<Swap> {
-    let middles: Vec<(&Known, f64)> = records
+pub(super) fn find<'a>(records: &Records<'a>) -> Vec<Swap<'a>> {
+    let middles: Vec<(&str, &Known, f64)> = records
         .tags()
-        .filter_map(|(name, values)| Some((known(name)?, quantile(&sorted(values), 0.5))))
+        .filter_map(|(name, values)| Some((name, known(name)?, quantile(&sorted(values), 0.5))))
         .collect();
     let mut found = Vec::new();
-    for (place, (one, a)) in middles.iter().enumerate() {
-        for (other, b) in &middles[place + 1..] {
+    for (place, (one_tag, one, a)) in middles.iter().enumerate() {
+        for (other_tag, other, b) in &middles[place + 1..] {
             if !lies_in(other.usual, *a) || !lies_in(one.usual, *b) {
                 continue;
             }
             let are_energy_and_pressure = matches!((one.name, other.name), ("TEY", "CDP") | ("CDP", "TEY"));
             let reason = if !lies_in(one.usual, *a) && !lies_in(other.usual, *b) {
                 Some(format!(
-                    "the middle of {} is {a:.4}, usual for {}; that of {} is {b:.4}, usual for {}",
-                    one.name, other.name, other.name, one.name
+                    "the middle of {one_tag} is {a:.4}, usual for {other_tag}; that of {other_tag} is {b:.4}, usual for {one_tag}"
                 ))
             } else {
                 wrong_relation(records).filter(|_| are_energy_and_pressure)
             };
             found.extend(reason.map(|reason| Swap {
-                one: one.name,
-                other: other.name,
+                one: one_tag,
+                other: other_tag,
                 reason,
             }));
         }
@@ -55,7 +54,7 @@ pub(super) fn find(records: &Records<'_>) -> Vec<Swap> {
 /// A compressor that turns at speed has its pressure without any load: the line of pressure over energy meets the axis above 0. Energy
 /// over pressure meets it below.
 fn wrong_relation(records: &Records<'_>) -> Option<String> {
-    let (energy, pressure) = (records.column("TEY")?, records.column("CDP")?);
+    let ((energy_tag, energy), (pressure_tag, pressure)) = (records.known("TEY")?, records.known("CDP")?);
     let running = quantile(&sorted(energy), 0.95) / 2.0;
     let rows: Vec<(f64, f64)> = energy
         .iter()
@@ -77,13 +76,13 @@ fn wrong_relation(records: &Records<'_>) -> Option<String> {
     let (r, intercept) = (xy / (xx * yy).sqrt(), mean_y - xy / xx * mean_x);
     (rows.len() >= FEWEST_ROWS && r > CORRELATED && intercept < -INTERCEPT * mean_y).then(|| {
         format!(
-            "CDP over TEY is a line (r {r:.3}) that would need {intercept:.3} at no load, where a compressor at speed has pressure left: the \
+            "{pressure_tag} over {energy_tag} is a line (r {r:.3}) that would need {intercept:.3} at no load, where a compressor at speed has pressure left: the \
              other way round it fits"
         )
     })
 }
 
-impl Swap {
+impl Swap<'_> {
     /// Is it about this tag?
     pub fn concerns(&self, tag: &str) -> bool {
         self.one == tag || self.other == tag

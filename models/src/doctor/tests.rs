@@ -310,6 +310,17 @@ fn exchanged_headings_are_seen_also_where_ranges_overlap() {
 }
 
 #[test]
+fn exchanged_long_headings_are_seen_and_named_as_they_stand() {
+    let mut hours = Hours::natural();
+    hours.names[7] = "Compressor discharge pressure".into();
+    hours.names[8] = "Turbine energy yield".into();
+    let found = hours.examined();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].kind, Kind::SwappedColumns);
+    assert!(hours.names.contains(found[0].tag.as_ref().unwrap()));
+}
+
+#[test]
 fn columns_in_another_unit_are_told_with_that_unit() {
     type Case = (&'static str, &'static str, fn(f64) -> f64);
     let cases: [Case; 8] = [

@@ -16,15 +16,15 @@ pub(super) fn find(records: &Records<'_>, is_swapped: impl Fn(&str) -> bool) -> 
     records
         .tags()
         .filter(|(tag, _)| !is_swapped(tag))
-        .filter_map(|(tag, values)| Some((known(tag)?, values)))
-        .flat_map(|(tag, values)| match whole_column(tag, values) {
+        .filter_map(|(heading, values)| Some((heading, known(heading)?, values)))
+        .flat_map(|(heading, tag, values)| match whole_column(heading, tag, values) {
             Some(finding) => vec![finding],
-            None => stretches_of(tag, values),
+            None => stretches_of(heading, tag, values),
         })
         .collect()
 }
 
-fn whole_column(tag: &Known, values: &[f64]) -> Option<Finding> {
+fn whole_column(heading: &str, tag: &Known, values: &[f64]) -> Option<Finding> {
     let sorted = sorted(values);
     if sorted.len() < FEWEST_ROWS {
         return None;
@@ -36,6 +36,7 @@ fn whole_column(tag: &Known, values: &[f64]) -> Option<Finding> {
     }
     let other = tag.others.iter().find(|o| fits(&|v| o.convert(v)))?;
     Some(tell(
+        heading,
         tag,
         other,
         vec![0..=values.len() - 1],
@@ -52,7 +53,7 @@ fn whole_column(tag: &Known, values: &[f64]) -> Option<Finding> {
     ))
 }
 
-fn stretches_of(tag: &Known, values: &[f64]) -> Vec<Finding> {
+fn stretches_of(heading: &str, tag: &Known, values: &[f64]) -> Vec<Finding> {
     let is_beyond = |row: usize| values[row].is_finite() && !lies_in(tag.possible, values[row]);
     let beyond: Vec<f64> = (0..values.len()).filter(|&r| is_beyond(r)).map(|r| values[r]).collect();
     let explains = |other: &&OtherUnit| {
@@ -72,19 +73,25 @@ fn stretches_of(tag: &Known, values: &[f64]) -> Vec<Finding> {
             tag.possible.1,
             other.name
         );
-        tell(tag, other, rows, reason)
+        tell(heading, tag, other, rows, reason)
     })
 }
 
-fn tell(tag: &Known, other: &OtherUnit, rows: Vec<std::ops::RangeInclusive<usize>>, reason: String) -> Finding {
+fn tell(
+    heading: &str,
+    tag: &Known,
+    other: &OtherUnit,
+    rows: Vec<std::ops::RangeInclusive<usize>>,
+    reason: String,
+) -> Finding {
     Finding {
         kind: Kind::Unit,
-        tag: Some(tag.name.to_owned()),
+        tag: Some(heading.to_owned()),
         rows,
         reason,
         proposal: format!(
             "if the source says {}, convert to {} before training (import: --unit {}={})",
-            other.name, tag.unit, tag.name, other.name
+            other.name, tag.unit, heading, other.name
         ),
     }
 }

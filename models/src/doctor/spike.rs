@@ -8,8 +8,12 @@ use super::{
 
 /// Chance of accusing a tag whose jumps are as their tail says, for a whole table.
 const CHANCE: f64 = 1e-4;
-/// A spike is larger than the largest natural jumps by this factor.
+/// A spike is larger than the largest natural jumps by this factor,
 const LARGER: f64 = 2.0;
+/// and than this share of the width of the middle nine tenths of its values: less does a fit no harm.
+const WIDTH_SHARE: f64 = 0.5;
+/// Fewest rows that tell how a tag jumps by nature.
+const FEWEST_ROWS: usize = 200;
 /// So many other tags that jump too make it an event of the plant,
 const TOGETHER: usize = 2;
 /// where a jump is one that this share of a tag's rows does not reach.
@@ -18,6 +22,9 @@ const QUIET_SHARE: f64 = 0.98;
 /// Spikes of single tags. A jump counts by the smaller of its two sides, and only where the plant as a whole does not jump: load follows
 /// demand and leaves for an hour by nature. The tail of all jumps that are left gives the limit.
 pub(super) fn find(records: &Records<'_>, runs: &[bool]) -> Vec<Finding> {
+    if records.rows() < FEWEST_ROWS {
+        return Vec::new();
+    }
     let jumps: Vec<Vec<f64>> = records.columns.iter().map(|values| jumps(values, runs)).collect();
     let quiet: Vec<f64> = jumps
         .iter()
@@ -31,7 +38,9 @@ pub(super) fn find(records: &Records<'_>, runs: &[bool]) -> Vec<Finding> {
             .map(|row| if is_alone(row) { jumps[place][row] } else { 0.0 })
             .collect();
         let tail = Tail::of(&alone, least(&alone));
-        let limit = tail.limit(CHANCE).max(LARGER * tail.believed);
+        let sorted = sorted(values);
+        let width = quantile(&sorted, 0.95) - quantile(&sorted, 0.05);
+        let limit = tail.limit(CHANCE).max(LARGER * tail.believed).max(WIDTH_SHARE * width);
         for row in (0..values.len()).filter(|&row| alone[row] > limit) {
             found.push(Finding {
                 kind: Kind::Spike,

@@ -2,7 +2,7 @@
 //!
 //! Pure: a table of columns in the order of time goes in (NaN is an empty cell), findings come out, each with rows, reason and proposal. Nothing
 //! is changed. What counts as strange is learnt from the table itself as far as that goes; what nature cannot do stands in
-//! [`knowledge`]. Rows are 0-based and inclusive.
+//! `knowledge.rs`. Rows are 0-based and inclusive.
 
 mod clamped;
 mod duplicate;

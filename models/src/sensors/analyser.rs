@@ -13,9 +13,10 @@ use crate::{
     adaptation::{Online, SchemeError, Series},
     job::Job,
 };
+use std::ops::Range;
 
 /// Hours in which a step can have begun that is found now.
-const HYPOTHESES: usize = 72;
+const HYPOTHESES: usize = 40;
 /// Hours that a step must have lasted.
 const FEWEST_HOURS: usize = 4;
 /// A surprise counts for at most so many deviations.
@@ -25,13 +26,17 @@ const REHEARSAL: usize = 5000;
 const BLOCK: usize = 240;
 const QUIET_SHARE: f64 = 0.75;
 /// The limit of z lies between these.
-const LIMITS: [f64; 2] = [6.0, 8.5];
+const LIMITS: [f64; 2] = [6.0, 8.2];
 /// Memory of the noise statistic, and the greatest limit of it: [`BOUND`]² would be reached never.
 const NOISE_MEMORY: f64 = 12.0;
 const NOISE_MARGIN: f64 = 1.3;
 const NOISE_LIMIT: f64 = 20.0;
-/// Hours that an alarm of a step stands: as long as a step can be told from the plant's own changes. Then its level is the new normal.
-const STANDS: usize = HYPOTHESES;
+/// Hours that an alarm of a step stands, unless the analyser steps back: after a week its level is the new normal.
+const STANDS: usize = 168;
+/// A further step within so many hours belongs to the same alarm: the first hours tell its size badly.
+const UNSETTLED: usize = 72;
+/// A step back leaves less than this share of the step.
+const CANCELLED: f64 = 0.5;
 /// Sound hours that end an alarm of a missing, stuck or noisy value.
 const QUIET: usize = 3;
 
@@ -67,7 +72,7 @@ struct Watch<'a> {
     noise_limit: f64,
     steps: Vec<Step>,
     noise: f64,
-    /// The sum of all steps found: what is taken off before the process learns.
+    /// The step of the open alarm: what is taken off before the process learns.
     offset: f64,
     run: Run,
     open: Option<Open>,
@@ -138,19 +143,15 @@ impl Watch<'_> {
             None if self.plain.is_stuck(self.run) => Some(Kind::Stuck),
             fault => fault,
         };
+        self.judge_open(series, row, fault);
         let outlook = self.process.expect(row);
         let expected = self.process.in_unit(&outlook).0 + self.offset;
-        self.judge_open(row, fault);
         match fault {
             Some(kind) => {
                 if !self.is_open_as(kind) {
-                    let first = if kind == Kind::Stuck {
-                        row + 1 - self.run.length
-                    } else {
-                        row
-                    };
+                    let first = if kind == Kind::Stuck { row + 1 - self.run.length } else { row };
                     self.process.forget_from(first);
-                    self.raise(row, first, kind, value, expected);
+                    self.raise(row, first, kind, [value, expected]);
                 }
             }
             None if series.is_complete(row) => {
@@ -195,34 +196,54 @@ impl Watch<'_> {
 
     fn suspect(&mut self, series: &Series, row: usize, expected: f64) {
         let value = series.outcome(row);
-        let step = self
-            .greatest()
-            .filter(|s| s.z().abs() > self.limit)
-            .map(|s| (s.row, s.size()));
+        let step = self.greatest().filter(|s| s.z().abs() > self.limit).map(|s| (s.row, s.size()));
         match step {
-            Some((first, size)) => {
-                self.raise(row, first, Kind::Bias, value, value - size);
+            Some((first, size)) if (size + self.offset).abs() < CANCELLED * self.offset.abs() => {
+                self.end();
+                self.offset = 0.0;
+                self.learn_again(series, first..row + 1);
+            }
+            Some((first, size)) if self.offset != 0.0 && self.is_unsettled(row) => {
                 self.offset += size;
-                self.process.forget_from(first);
-                for row in (first..=row).filter(|&row| series.is_complete(row) && series.outcome(row).is_finite()) {
-                    let outlook = self.process.expect(row);
-                    self.process.take(row, series.outcome(row) - self.offset, outlook);
-                }
-                self.steps.clear();
+                self.learn_again(series, first..row + 1);
+            }
+            Some((first, size)) => {
+                self.raise(row, first, Kind::Bias, [value, value - size]);
+                self.offset += size;
+                self.learn_again(series, first..row + 1);
             }
             None if self.noise > self.noise_limit && !self.is_open_as(Kind::Noise) => {
                 let first = row.saturating_sub(NOISE_MEMORY as usize);
-                self.raise(row, first, Kind::Noise, value, expected);
+                self.raise(row, first, Kind::Noise, [value, expected]);
             }
             None => {}
         }
     }
 
-    /// Raises an alarm; one that is open gives way.
-    fn raise(&mut self, row: usize, first: usize, kind: Kind, read: f64, expected: f64) {
+    fn is_unsettled(&self, row: usize) -> bool {
+        let since = self.open.as_ref().map(|o| self.alarms[o.place].detected_row);
+        since.is_some_and(|since| row - since <= UNSETTLED)
+    }
+
+    /// Forgets rows and takes them anew, less the offset as it is now.
+    fn learn_again(&mut self, series: &Series, rows: Range<usize>) {
+        self.process.forget_from(rows.start);
+        for row in rows.filter(|&row| series.is_complete(row) && series.outcome(row).is_finite()) {
+            let outlook = self.process.expect(row);
+            self.process.take(row, series.outcome(row) - self.offset, outlook);
+        }
+        self.steps.clear();
+    }
+
+    fn end(&mut self) {
         if let Some(open) = self.open.take() {
             self.alarms[open.place].is_open = false;
         }
+    }
+
+    /// Raises an alarm; one that is open gives way.
+    fn raise(&mut self, row: usize, first: usize, kind: Kind, [read, expected]: [f64; 2]) {
+        self.end();
         self.open = Some(Open {
             place: self.alarms.len(),
             quiet: 0,
@@ -239,7 +260,7 @@ impl Watch<'_> {
         });
     }
 
-    fn judge_open(&mut self, row: usize, fault: Option<Kind>) {
+    fn judge_open(&mut self, series: &Series, row: usize, fault: Option<Kind>) {
         let Some(open) = &mut self.open else {
             return;
         };
@@ -248,19 +269,22 @@ impl Watch<'_> {
             Kind::Bias => row - alarm.detected_row >= STANDS,
             Kind::Noise => self.noise < 0.5 * self.noise_limit,
             _ => {
-                open.quiet = if fault.is_none() && self.run.length < 3 {
-                    open.quiet + 1
-                } else {
-                    0
-                };
+                let is_sound = fault.is_none() && self.run.length < 3;
+                open.quiet = if is_sound { open.quiet + 1 } else { 0 };
                 open.quiet >= QUIET
             }
         };
-        if is_over {
-            alarm.is_open = false;
-            self.open = None;
-        } else if open.quiet == 0 {
-            alarm.last_row = row;
+        if !is_over {
+            if open.quiet == 0 {
+                alarm.last_row = row;
+            }
+            return;
+        }
+        let first = alarm.first_row;
+        self.end();
+        if self.offset != 0.0 {
+            self.offset = 0.0;
+            self.learn_again(series, first..row);
         }
     }
 }

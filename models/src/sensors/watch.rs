@@ -15,6 +15,8 @@ pub(super) const MEMORY: f64 = 300.0;
 pub(super) const SHORT: f64 = 12.0;
 /// Memory of the noise statistic.
 const NOISE: f64 = 6.0;
+/// A jump counts for at most so many usual errors in it.
+const BOUND: f64 = 10.0;
 /// Rows before drift is judged: the centre of this stretch has to be found.
 const WARM_UP: usize = 72;
 /// The centre moves by at most so many spreads towards a value that is doubted.
@@ -88,6 +90,8 @@ struct Sensor {
     centre: f64,
     drift: f64,
     noise: f64,
+    /// The jumps' own mean: what is one-sided is no noise.
+    lean: f64,
     /// The row from which on the drift statistic was on its way.
     since: usize,
     run: Run,
@@ -101,6 +105,7 @@ impl Watch {
             centre,
             drift: 0.0,
             noise: 1.0,
+            lean: 0.0,
             since: 0,
             run: Run::default(),
             open: None,
@@ -140,12 +145,7 @@ impl Watch {
     pub fn reconstruct(&self, read: &[f64]) -> Vec<f64> {
         let tags = &self.monitor.tags;
         let standard: Vec<f64> = tags.iter().zip(read).map(|(t, v)| t.to_standard(*v)).collect();
-        let out = self
-            .sensors
-            .iter()
-            .zip(read)
-            .map(|(s, v)| s.open.is_some() || v.is_nan())
-            .collect();
+        let out = self.sensors.iter().zip(read).map(|(s, v)| s.open.is_some() || v.is_nan()).collect();
         let centres = self.sensors.iter().map(|s| s.centre).collect();
         let hour = Scene::new(&self.monitor, self.before.as_ref(), centres, standard, out).into_hour();
         tags.iter().zip(&hour.values).map(|(t, v)| t.to_unit(*v)).collect()
@@ -162,9 +162,7 @@ impl Watch {
             sensor.run.add(value);
         }
         let evident: Vec<Option<Kind>> = (0..n).map(|i| self.evident(i, &read)).collect();
-        let stuck: Vec<bool> = (0..n)
-            .map(|i| monitor.tags[i].plain.is_stuck(self.sensors[i].run))
-            .collect();
+        let stuck: Vec<bool> = (0..n).map(|i| monitor.tags[i].plain.is_stuck(self.sensors[i].run)).collect();
 
         let out: Vec<bool> = (0..n)
             .map(|i| evident[i].is_some() || stuck[i] || self.sensors[i].open.is_some())
@@ -277,11 +275,7 @@ impl Watch {
             let origin = sensor.open.as_ref().map(|o| o.origin);
             let believed = hour.values[i] - hour.levels[i] - sensor.centre;
             let as_read = standard[i] - hour.levels[i] - sensor.centre;
-            let error = if origin == Some(Origin::Drift) && as_read.is_finite() {
-                as_read
-            } else {
-                believed
-            };
+            let error = if origin == Some(Origin::Drift) && as_read.is_finite() { as_read } else { believed };
             sensor.drift += (error - sensor.drift) / SHORT;
             match origin {
                 None => sensor.centre += gain * believed,
@@ -291,11 +285,12 @@ impl Watch {
                 }
                 Some(_) => {}
             }
-            let most = 10.0f64;
-            let size = jumps[i].abs() * learnt.jump;
+            let size = (jumps[i] * learnt.jump).clamp(-BOUND, BOUND);
             if size.is_finite() {
-                sensor.noise += (size.min(most).powi(2) - sensor.noise) / NOISE;
+                sensor.lean += (size - sensor.lean) / NOISE;
+                sensor.noise += ((size - sensor.lean).powi(2) - sensor.noise) / NOISE;
             } else {
+                sensor.lean = 0.0;
                 sensor.noise += (1.0 - sensor.noise) / NOISE;
             }
             if sensor.drift.abs() < 0.3 * learnt.drift {

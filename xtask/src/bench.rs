@@ -55,8 +55,10 @@ fn script<'a>(name: &str, text: &str, args: impl Iterator<Item = &'a OsStr>) -> 
 
 /// Forests against scikit-learn's and smartcore's, on these files or on the simulated turbine.
 fn models(files: &[&str]) -> Result<()> {
-    cargo(&["build", "--release", "-p", "models", "--example", "bench"])?;
-    cargo(&["build", "--release", "-p", "simulator", "--example", "year"])?;
+    // together with noxctl, which is built next: apart, their dependencies would be built once more with other features
+    let packages = ["-p", "noxctl", "-p", "models", "-p", "simulator"];
+    let examples = ["--example", "bench", "--example", "year"];
+    cargo(&[&["build", "--release"][..], &packages, &examples].concat())?;
     let programs = ["bench", "year"].map(|name| target(&format!("release/examples/{name}")));
     let args = programs.iter().map(|p| p.as_os_str());
     script(

@@ -233,7 +233,11 @@ impl Event {
             Self::Sensor {
                 tag, kind, is_active, ..
             } => {
-                let state = if *is_active { "is not plausible" } else { "is plausible again" };
+                let state = if *is_active {
+                    "is not plausible"
+                } else {
+                    "is plausible again"
+                };
                 tracing::warn!(tag = tag.as_str(), kind, "sensor {state}");
             }
             Self::ClockStepped { by_secs } => tracing::warn!(by_secs, "the system's clock was set"),

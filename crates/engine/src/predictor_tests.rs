@@ -195,7 +195,10 @@ fn a_bad_input_gives_none_and_an_uncertain_one_an_uncertain_prediction() {
     predictor.take(&hygro(11.1, Status::Bad(Reason::OutOfRange)), &[]);
     assert_eq!(predictor.take(&plc(11.5, 50.0, 110.0), &[]), None);
     predictor.take(&hygro(12.1, Status::Good), &[]);
-    assert_eq!(status(&predictor.take(&plc(12.5, 50.0, 110.0), &[]).unwrap()), Status::Good);
+    assert_eq!(
+        status(&predictor.take(&plc(12.5, 50.0, 110.0), &[]).unwrap()),
+        Status::Good
+    );
 }
 
 #[test]
@@ -226,7 +229,10 @@ fn history_that_arrives_late_changes_nothing() {
     let mut predictor = warm();
     assert_eq!(predictor.take(&plc(3.0, 200.0, 0.0), &[]), None);
     assert_eq!(predictor.is_running(), Some(true));
-    assert_eq!(status(&predictor.take(&plc(10.5, 50.0, 110.0), &[]).unwrap()), Status::Good);
+    assert_eq!(
+        status(&predictor.take(&plc(10.5, 50.0, 110.0), &[]).unwrap()),
+        Status::Good
+    );
 }
 
 #[test]

@@ -50,7 +50,11 @@ impl Prepared {
         let plant = &loaded.plant;
         let mut tags = plant.tags.clone();
         let models = AtWork::all(loaded, &mut tags)?;
-        let guard = plant.sensors.as_ref().map(|check| Guard::load(loaded, check, &tags)).transpose()?;
+        let guard = plant
+            .sensors
+            .as_ref()
+            .map(|check| Guard::load(loaded, check, &tags))
+            .transpose()?;
         roster.set_tags(tags);
         let own_tags = OwnTags::of(
             &mut roster,
@@ -175,7 +179,12 @@ impl Prepared {
 }
 
 fn is_other_check(now: &domain::PlantFile, was: &domain::PlantFile) -> bool {
-    let of = |plant: &domain::PlantFile| plant.sensors.as_ref().map(|s| (s.file.clone(), s.period_secs, s.reconstruct));
+    let of = |plant: &domain::PlantFile| {
+        plant
+            .sensors
+            .as_ref()
+            .map(|s| (s.file.clone(), s.period_secs, s.reconstruct))
+    };
     of(now) != of(was)
 }
 

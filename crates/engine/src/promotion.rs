@@ -126,8 +126,9 @@ fn exchange(
         return Err(PromotionError::Refused(format!("{file} is in force already")));
     }
     let place = loaded.file.as_deref().unwrap_or(Path::new("plant file"));
-    let text = with_model(text, wish, &file, &was, verb)
-        .ok_or_else(|| PromotionError::Refused(format!("{}: its [[model]] tables cannot be edited", place.display())))?;
+    let text = with_model(text, wish, &file, &was, verb).ok_or_else(|| {
+        PromotionError::Refused(format!("{}: its [[model]] tables cannot be edited", place.display()))
+    })?;
     let becomes = LoadedPlant::parse_after(place, &text, &[])?;
     AtWork::all(&becomes, &mut becomes.plant.tags.clone())?;
     let new = binding(&becomes, wish.target)?;

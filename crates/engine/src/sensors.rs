@@ -58,10 +58,15 @@ impl Guard {
         let bytes = std::fs::read(loaded.folder.join(&check.file)).map_err(|e| error(e.to_string()))?;
         let monitor = Monitor::from_bytes(&bytes).map_err(|e| error(e.to_string()))?;
         let bind = |name: &String| {
-            let tag = find_tag(tags, name).ok_or_else(|| error(format!("it watches {name}, and this plant has no such tag")))?;
+            let tag = find_tag(tags, name)
+                .ok_or_else(|| error(format!("it watches {name}, and this plant has no such tag")))?;
             Ok((tag, tags[tag.index()].name.clone()))
         };
-        let tags = monitor.names().iter().map(bind).collect::<Result<Vec<_>, LoadError>>()?;
+        let tags = monitor
+            .names()
+            .iter()
+            .map(bind)
+            .collect::<Result<Vec<_>, LoadError>>()?;
         Ok(Self {
             last: vec![f64::NAN; tags.len()],
             watch: Watch::new(Arc::new(monitor)),
@@ -122,7 +127,12 @@ impl Guard {
             return Vec::new();
         }
         let now: Vec<f64> = match &self.period {
-            Some(period) => period.sums.iter().zip(&self.last).map(|(s, last)| mean(*s).unwrap_or(*last)).collect(),
+            Some(period) => period
+                .sums
+                .iter()
+                .zip(&self.last)
+                .map(|(s, last)| mean(*s).unwrap_or(*last))
+                .collect(),
             None => self.last.clone(),
         };
         let expected = self.watch.reconstruct(&now);
@@ -132,7 +142,11 @@ impl Guard {
                 reconstruction: self.reconstruct.then_some(expected),
             })
         };
-        self.tags.iter().zip(blamed.into_iter().zip(expected)).filter_map(one).collect()
+        self.tags
+            .iter()
+            .zip(blamed.into_iter().zip(expected))
+            .filter_map(one)
+            .collect()
     }
 
     fn update_running(&mut self, frame: &Frame) {
@@ -173,7 +187,11 @@ impl Guard {
             }
         };
         let ended = verdict.ended.iter().map(|&place| event(place, false));
-        let raised = verdict.raised.iter().filter(|p| !verdict.ended.contains(p)).map(|&place| event(place, true));
+        let raised = verdict
+            .raised
+            .iter()
+            .filter(|p| !verdict.ended.contains(p))
+            .map(|&place| event(place, true));
         ended.chain(raised).collect()
     }
 }

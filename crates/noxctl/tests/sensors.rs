@@ -62,7 +62,10 @@ fn a_stuck_sensor_is_named_and_its_values_are_repaired_beside_what_was_read() {
     let alarms = answer["alarms"].as_array().unwrap();
     assert_eq!(alarms.len(), 1, "{alarms:?}");
     let alarm = &alarms[0];
-    assert_eq!((alarm["tag"].as_str(), alarm["kind"].as_str()), (Some("FLOW"), Some("stuck")));
+    assert_eq!(
+        (alarm["tag"].as_str(), alarm["kind"].as_str()),
+        (Some("FLOW"), Some("stuck"))
+    );
     let detected = alarm["detected_row"].as_u64().unwrap();
     assert!((200..206).contains(&detected), "{alarm}");
     assert!((259..264).contains(&alarm["last_row"].as_u64().unwrap()), "{alarm}");
@@ -86,7 +89,10 @@ fn a_stuck_sensor_is_named_and_its_values_are_repaired_beside_what_was_read() {
 
 fn csv_reader(file: &Path) -> impl Iterator<Item = Vec<String>> + use<> {
     let text = std::fs::read_to_string(file).unwrap();
-    let lines: Vec<Vec<String>> = text.lines().map(|l| l.split(',').map(str::to_owned).collect()).collect();
+    let lines: Vec<Vec<String>> = text
+        .lines()
+        .map(|l| l.split(',').map(str::to_owned).collect())
+        .collect();
     lines.into_iter()
 }
 
@@ -104,7 +110,11 @@ fn guarded(reconstruct: bool) -> (Vec<(String, Option<f64>, String, String)>, Ve
     let folder = tempfile::tempdir().unwrap();
     let (history, _) = files(folder.path());
     let at = |name: &str| path(&folder.path().join(name)).to_owned();
-    assert!(run(&["sensors", "--train", &history, "--out", &at("p.sensors")]).status.success());
+    assert!(
+        run(&["sensors", "--train", &history, "--out", &at("p.sensors")])
+            .status
+            .success()
+    );
     let train: String = (0..2000)
         .map(|i| {
             let [a, b, c, d] = row(i);
@@ -112,9 +122,24 @@ fn guarded(reconstruct: bool) -> (Vec<(String, Option<f64>, String, String)>, Ve
         })
         .collect();
     std::fs::write(at("train.csv"), format!("{HEAD},NOX\n{train}")).unwrap();
-    json(&["train", "--data", &at("train.csv"), "--target", "NOX", "--trees", "20", "--no-validate", "--out", &at("m.xt")]);
+    json(&[
+        "train",
+        "--data",
+        &at("train.csv"),
+        "--target",
+        "NOX",
+        "--trees",
+        "20",
+        "--no-validate",
+        "--out",
+        &at("m.xt"),
+    ]);
     let time = |i: usize| format!("2026-03-01T{:02}:{:02}:00Z,", i / 60, i % 60);
-    std::fs::write(at("rows.csv"), csv(&format!("t,{HEAD}"), (0..400).map(|i| (time(i), faulty(i))))).unwrap();
+    std::fs::write(
+        at("rows.csv"),
+        csv(&format!("t,{HEAD}"), (0..400).map(|i| (time(i), faulty(i)))),
+    )
+    .unwrap();
     let body = format!(
         "[[tag]]\nname = \"NOX\"\nunit = \"mg/m3\"\n[[source]]\nid = \"file\"\nkind = \"replay\"\nfile = \"rows.csv\"\nspeed = 30000\nstamp = \"file\"\n\
          [[model]]\ntarget = \"NOX\"\nfile = \"m.xt\"\naverage_s = 60\n[sensors]\nfile = \"p.sensors\"\naverage_s = 60\nreconstruct = {reconstruct}\n"
@@ -122,19 +147,31 @@ fn guarded(reconstruct: bool) -> (Vec<(String, Option<f64>, String, String)>, Ve
     let tags: Vec<(&str, &str)> = HEAD.split(',').map(|name| (name, "1")).collect();
     let (config, db) = plant(folder.path(), &tags, &body);
     let running = start_run(&config);
-    wait("the last prediction", 60, || (readings(&db, "NOX_PRED").len() >= 395).then_some(()));
+    wait("the last prediction", 60, || {
+        (readings(&db, "NOX_PRED").len() >= 395).then_some(())
+    });
     let output = running.terminate();
     assert!(output.status.success());
     let events = text(&output.stdout);
     let events = events.lines().filter_map(|l| serde_json::from_str(l).ok());
-    (readings(&db, "NOX_PRED"), events.filter(|e: &Value| e["kind"] == "sensor").collect())
+    (
+        readings(&db, "NOX_PRED"),
+        events.filter(|e: &Value| e["kind"] == "sensor").collect(),
+    )
 }
 
 #[test]
 fn predictions_from_a_blamed_sensor_are_bad_and_say_why() {
     let (predictions, events) = guarded(false);
-    let states: Vec<_> = events.iter().map(|e| (e["tag"].as_str(), e["state"].as_str())).collect();
-    assert_eq!(states, [(Some("FLOW"), Some("active")), (Some("FLOW"), Some("cleared"))], "{events:?}");
+    let states: Vec<_> = events
+        .iter()
+        .map(|e| (e["tag"].as_str(), e["state"].as_str()))
+        .collect();
+    assert_eq!(
+        states,
+        [(Some("FLOW"), Some("active")), (Some("FLOW"), Some("cleared"))],
+        "{events:?}"
+    );
     assert_eq!(events[1]["fault"], "stuck");
     let blamed: Vec<_> = predictions.iter().filter(|p| p.3 == "sensor-fault").collect();
     assert!((55..70).contains(&blamed.len()), "{}", blamed.len());

@@ -149,7 +149,11 @@ impl Watch<'_> {
         match fault {
             Some(kind) => {
                 if !self.is_open_as(kind) {
-                    let first = if kind == Kind::Stuck { row + 1 - self.run.length } else { row };
+                    let first = if kind == Kind::Stuck {
+                        row + 1 - self.run.length
+                    } else {
+                        row
+                    };
                     self.process.forget_from(first);
                     self.raise(row, first, kind, [value, expected]);
                 }
@@ -196,7 +200,10 @@ impl Watch<'_> {
 
     fn suspect(&mut self, series: &Series, row: usize, expected: f64) {
         let value = series.outcome(row);
-        let step = self.greatest().filter(|s| s.z().abs() > self.limit).map(|s| (s.row, s.size()));
+        let step = self
+            .greatest()
+            .filter(|s| s.z().abs() > self.limit)
+            .map(|s| (s.row, s.size()));
         match step {
             Some((first, size)) if (size + self.offset).abs() < CANCELLED * self.offset.abs() => {
                 self.end();

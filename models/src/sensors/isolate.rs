@@ -91,7 +91,11 @@ impl<'a> Scene<'a> {
     /// How many sensors, not blamed, had an unusual hour.
     fn uneasy(&self) -> usize {
         let tags = &self.monitor.tags;
-        self.ratios().iter().zip(tags).filter(|(r, t)| r.abs() * t.jump > UNUSUAL).count()
+        self.ratios()
+            .iter()
+            .zip(tags)
+            .filter(|(r, t)| r.abs() * t.jump > UNUSUAL)
+            .count()
     }
 
     fn with(&self, change: impl FnOnce(&mut Self)) -> Self {
@@ -170,7 +174,12 @@ impl<'a> Scene<'a> {
 
     /// The row as it is believed.
     pub fn into_hour(self) -> Hour {
-        let levels = self.monitor.tags.iter().map(|t| t.level.estimate(&self.values)).collect();
+        let levels = self
+            .monitor
+            .tags
+            .iter()
+            .map(|t| t.level.estimate(&self.values))
+            .collect();
         let steps = match self.before {
             Some(before) => self.values.iter().zip(&before.values).map(|(a, b)| a - b).collect(),
             None => vec![0.0; self.values.len()],

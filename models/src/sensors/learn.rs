@@ -80,7 +80,9 @@ pub(super) fn learn(monitor: &mut Monitor, columns: &[Vec<f64>]) -> Result<(), S
             level,
             change,
             centre: centres[tag].last().copied().unwrap_or(0.0),
-            spread: (errors.iter().map(|e| e * e).sum::<f64>() / errors.len() as f64).sqrt().max(1e-6),
+            spread: (errors.iter().map(|e| e * e).sum::<f64>() / errors.len() as f64)
+                .sqrt()
+                .max(1e-6),
             jump: NEVER,
             noise: NEVER,
             drift: NEVER,
@@ -135,7 +137,14 @@ fn centres(hours: &[Hour], tag: usize) -> Vec<f64> {
 }
 
 /// How far estimates are off that go on without their sensor for 1, 2, 4 … rows.
-fn freedom(hours: &[Hour], complete: &[usize], centres: &[f64], tag: usize, level: &Level, change: &Change) -> Vec<f64> {
+fn freedom(
+    hours: &[Hour],
+    complete: &[usize],
+    centres: &[f64],
+    tag: usize,
+    level: &Level,
+    change: &Change,
+) -> Vec<f64> {
     let longest = 1 << (DOUBLINGS - 1);
     let step = (hours.len() / STARTS).max(1);
     let mut errors = vec![Vec::new(); DOUBLINGS];
@@ -169,7 +178,10 @@ fn freedom(hours: &[Hour], complete: &[usize], centres: &[f64], tag: usize, leve
 
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = (sorted.len() as f64 * share).ceil() as usize;
-    sorted.get(place.clamp(1, sorted.len().max(1)) - 1).copied().unwrap_or(0.0)
+    sorted
+        .get(place.clamp(1, sorted.len().max(1)) - 1)
+        .copied()
+        .unwrap_or(0.0)
 }
 
 /// Watches history with limits that nothing reaches, and sets limits that it seldom reached.
@@ -190,7 +202,10 @@ fn set_limits(monitor: &mut Monitor, columns: &[Vec<f64>], complete: &[usize]) {
     for (tag, [mut jump, noise, drift]) in monitor.tags.iter_mut().zip(found) {
         jump.sort_by(f64::total_cmp);
         let [low, high] = [0, 1].map(|i| JUMP_MARGINS[i] * quantile(&jump, JUMP_QUANTILES[i]));
-        tag.jump = high.min(tag.change.in_steady_hours(SMALL_JUMP)).max(low).max(LEAST_JUMP);
+        tag.jump = high
+            .min(tag.change.in_steady_hours(SMALL_JUMP))
+            .max(low)
+            .max(LEAST_JUMP);
         tag.noise = (NOISE_MARGIN * second_of_blocks(&noise)).max(1.0);
         let usual = second_of_blocks(&drift);
         let [low, high] = DRIFT_MARGINS.map(|margin| margin * usual);

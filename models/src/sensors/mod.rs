@@ -29,7 +29,9 @@ pub const FEWEST_ROWS: usize = 720;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SensorsError {
     /// Too little history.
-    #[error("{complete} rows of history are complete; at least {FEWEST_ROWS} are needed to know how the inputs belong together")]
+    #[error(
+        "{complete} rows of history are complete; at least {FEWEST_ROWS} are needed to know how the inputs belong together"
+    )]
     TooFewRows {
         /// Rows without a missing value.
         complete: usize,

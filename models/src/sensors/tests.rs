@@ -74,9 +74,16 @@ fn with_fault(tag: usize, fault: impl Fn(usize, f64) -> f64) -> Vec<Vec<f64>> {
 /// The alarm of the fault: the only tag blamed while it lasts.
 fn found(columns: &[Vec<f64>], tag: usize) -> Alarm {
     let watch = watched(&monitor(), columns);
-    let during: Vec<&Alarm> = watch.alarms().iter().filter(|a| (500..644).contains(&a.detected_row)).collect();
+    let during: Vec<&Alarm> = watch
+        .alarms()
+        .iter()
+        .filter(|a| (500..644).contains(&a.detected_row))
+        .collect();
     assert!(during.iter().all(|a| a.tag == tag), "others are blamed: {during:?}");
-    (*during.first().unwrap_or_else(|| panic!("not found: {:?}", watch.alarms()))).clone()
+    (*during
+        .first()
+        .unwrap_or_else(|| panic!("not found: {:?}", watch.alarms())))
+    .clone()
 }
 
 #[test]
@@ -118,7 +125,10 @@ fn noise_and_a_single_spike_are_known_as_such() {
 #[test]
 fn what_needs_no_model_is_found_at_once() {
     let range = found(&with_fault(0, |_, _| 32_767.0), 0);
-    assert_eq!((range.kind, range.detected_row, range.last_row), (Kind::Range, 500, 619));
+    assert_eq!(
+        (range.kind, range.detected_row, range.last_row),
+        (Kind::Range, 500, 619)
+    );
     let missing = found(&with_fault(1, |_, _| f64::NAN), 1);
     assert_eq!((missing.kind, missing.detected_row), (Kind::Dropout, 500));
     assert!(missing.read.is_nan() && missing.expected.is_finite());
@@ -138,7 +148,12 @@ fn a_swap_blames_both() {
         (columns[0][i], columns[3][i]) = (b, a);
     }
     let watch = watched(&monitor(), &columns);
-    let mut blamed: Vec<usize> = watch.alarms().iter().filter(|a| a.kind == Kind::Swap).map(|a| a.tag).collect();
+    let mut blamed: Vec<usize> = watch
+        .alarms()
+        .iter()
+        .filter(|a| a.kind == Kind::Swap)
+        .map(|a| a.tag)
+        .collect();
     blamed.sort_unstable();
     assert_eq!(blamed, [0, 3], "{:?}", watch.alarms());
 }
@@ -156,7 +171,11 @@ fn reconstruction_comes_from_the_others_and_what_is_not_blamed_stays() {
             let ahead = watch.reconstruct(&row(&columns, i));
             assert!((ahead[3] - truth[3][i]).abs() < 0.3 * deviation(3));
         }
-        assert!(verdict.blamed[0].is_some() || verdict.expected[0] == columns[0][i] || (verdict.expected[0] - columns[0][i]).abs() < 1e-9);
+        assert!(
+            verdict.blamed[0].is_some()
+                || verdict.expected[0] == columns[0][i]
+                || (verdict.expected[0] - columns[0][i]).abs() < 1e-9
+        );
     }
 }
 
@@ -177,7 +196,10 @@ fn a_plant_that_becomes_another_over_months_is_not_accused() {
     let mut columns = plant(2, 3000);
     // a compressor fouls: one deviation in four months
     let size = deviation(3) / 3000.0;
-    columns[3].iter_mut().enumerate().for_each(|(i, v)| *v -= size * i as f64);
+    columns[3]
+        .iter_mut()
+        .enumerate()
+        .for_each(|(i, v)| *v -= size * i as f64);
     let watch = watched(&monitor(), &columns);
     assert!(watch.alarms().len() <= 4, "{:?}", watch.alarms());
 }
@@ -187,10 +209,18 @@ fn the_file_gives_the_same_monitor_and_refuses_what_is_damaged() {
     let monitor = monitor();
     let bytes = monitor.to_bytes().unwrap();
     assert_eq!(Monitor::from_bytes(&bytes).unwrap(), *monitor);
-    assert!(matches!(Monitor::from_bytes(&bytes[..bytes.len() - 9]), Err(SensorsError::File(_))));
+    assert!(matches!(
+        Monitor::from_bytes(&bytes[..bytes.len() - 9]),
+        Err(SensorsError::File(_))
+    ));
     let text = String::from_utf8(bytes).unwrap();
     let other = text.replacen("\"jump\":", "\"jump\":-", 1);
-    assert!(Monitor::from_bytes(other.as_bytes()).unwrap_err().to_string().contains("LOAD"));
+    assert!(
+        Monitor::from_bytes(other.as_bytes())
+            .unwrap_err()
+            .to_string()
+            .contains("LOAD")
+    );
 }
 
 #[test]
@@ -216,9 +246,15 @@ fn an_analyser_that_steps_or_sticks_is_found() {
     let series = Series::new(inputs, measured, start, References::Late { rows: 1 });
     let alarms = analyser::watch(&series, &Job::default()).unwrap();
     let step = alarms.iter().find(|a| a.kind == Kind::Bias).unwrap();
-    assert!((198..=202).contains(&step.first_row) && step.detected_row < 224, "{step:?}");
+    assert!(
+        (198..=202).contains(&step.first_row) && step.detected_row < 224,
+        "{step:?}"
+    );
     assert!((step.read - step.expected - 8.0).abs() < 2.0, "{step:?}");
-    assert!((326..345).contains(&step.last_row) && !step.is_open, "it ends where the analyser steps back: {step:?}");
+    assert!(
+        (326..345).contains(&step.last_row) && !step.is_open,
+        "it ends where the analyser steps back: {step:?}"
+    );
     let stuck = alarms.iter().find(|a| a.kind == Kind::Stuck).unwrap();
     assert_eq!(stuck.first_row, 500);
     assert_eq!(alarms.len(), 2, "{alarms:?}");

@@ -145,7 +145,12 @@ impl Watch {
     pub fn reconstruct(&self, read: &[f64]) -> Vec<f64> {
         let tags = &self.monitor.tags;
         let standard: Vec<f64> = tags.iter().zip(read).map(|(t, v)| t.to_standard(*v)).collect();
-        let out = self.sensors.iter().zip(read).map(|(s, v)| s.open.is_some() || v.is_nan()).collect();
+        let out = self
+            .sensors
+            .iter()
+            .zip(read)
+            .map(|(s, v)| s.open.is_some() || v.is_nan())
+            .collect();
         let centres = self.sensors.iter().map(|s| s.centre).collect();
         let hour = Scene::new(&self.monitor, self.before.as_ref(), centres, standard, out).into_hour();
         tags.iter().zip(&hour.values).map(|(t, v)| t.to_unit(*v)).collect()
@@ -162,7 +167,9 @@ impl Watch {
             sensor.run.add(value);
         }
         let evident: Vec<Option<Kind>> = (0..n).map(|i| self.evident(i, &read)).collect();
-        let stuck: Vec<bool> = (0..n).map(|i| monitor.tags[i].plain.is_stuck(self.sensors[i].run)).collect();
+        let stuck: Vec<bool> = (0..n)
+            .map(|i| monitor.tags[i].plain.is_stuck(self.sensors[i].run))
+            .collect();
 
         let out: Vec<bool> = (0..n)
             .map(|i| evident[i].is_some() || stuck[i] || self.sensors[i].open.is_some())
@@ -275,7 +282,11 @@ impl Watch {
             let origin = sensor.open.as_ref().map(|o| o.origin);
             let believed = hour.values[i] - hour.levels[i] - sensor.centre;
             let as_read = standard[i] - hour.levels[i] - sensor.centre;
-            let error = if origin == Some(Origin::Drift) && as_read.is_finite() { as_read } else { believed };
+            let error = if origin == Some(Origin::Drift) && as_read.is_finite() {
+                as_read
+            } else {
+                believed
+            };
             sensor.drift += (error - sensor.drift) / SHORT;
             match origin {
                 None => sensor.centre += gain * believed,

@@ -41,7 +41,11 @@ pub fn sensors(args: &SensorsArgs) -> Result<ExitCode> {
     let verdicts: Vec<Verdict> = (0..data.rows())
         .map(|row| watch.step(&read.iter().map(|c| c[row]).collect::<Vec<_>>()))
         .collect();
-    let mut alarms: Vec<(String, Alarm)> = watch.alarms().iter().map(|a| (names[a.tag].clone(), a.clone())).collect();
+    let mut alarms: Vec<(String, Alarm)> = watch
+        .alarms()
+        .iter()
+        .map(|a| (names[a.tag].clone(), a.clone()))
+        .collect();
     let believed = believed(known, &read, &verdicts);
     alarms.extend(references(&history, &data, believed)?);
     alarms.sort_by_key(|(_, a)| a.detected_row);
@@ -68,10 +72,15 @@ fn inputs(args: &SensorsArgs, history: &Table) -> Vec<String> {
 /// History and data, one behind the other, with reconstructions in the place of what is blamed.
 fn believed(mut columns: Vec<Vec<f64>>, read: &[Vec<f64>], verdicts: &[Verdict]) -> Vec<Vec<f64>> {
     for (i, column) in columns.iter_mut().enumerate() {
-        column.extend(verdicts.iter().zip(&read[i]).map(|(verdict, value)| match verdict.blamed[i] {
-            Some(_) => verdict.expected[i],
-            None => *value,
-        }));
+        column.extend(
+            verdicts
+                .iter()
+                .zip(&read[i])
+                .map(|(verdict, value)| match verdict.blamed[i] {
+                    Some(_) => verdict.expected[i],
+                    None => *value,
+                }),
+        );
     }
     columns
 }
@@ -79,9 +88,15 @@ fn believed(mut columns: Vec<Vec<f64>>, read: &[Vec<f64>], verdicts: &[Verdict])
 /// The alarms of the reference analysers that both history and data have, all at the same time.
 fn references(history: &Table, data: &Table, believed: Vec<Vec<f64>>) -> Result<Vec<(String, Alarm)>> {
     let has = |table: &Table, name: &str| table.names.iter().any(|n| n == name);
-    let present: Vec<&str> = EMISSIONS.into_iter().filter(|n| has(history, n) && has(data, n)).collect();
+    let present: Vec<&str> = EMISSIONS
+        .into_iter()
+        .filter(|n| has(history, n) && has(data, n))
+        .collect();
     if !present.is_empty() {
-        output::note(&format!("watching the analysers of {}, which takes a minute", present.join(" and ")));
+        output::note(&format!(
+            "watching the analysers of {}, which takes a minute",
+            present.join(" and ")
+        ));
     }
     let found: Vec<Result<Vec<(String, Alarm)>>> = std::thread::scope(|scope| {
         let believed = &believed;
@@ -113,8 +128,14 @@ fn references(history: &Table, data: &Table, believed: Vec<Vec<f64>>) -> Result<
 fn write_repaired(file: &mut File, data: &Table, names: &[String], watch: &Watch, verdicts: &[Verdict]) -> Result<()> {
     let mut out = csv::Writer::from_writer(file);
     let time = data.times.as_ref().map(|_| "time".to_owned());
-    let added = names.iter().flat_map(|n| [format!("{n}_repaired"), format!("{n}_fault")]);
-    let head: Vec<String> = time.into_iter().chain(data.names.iter().cloned()).chain(added).collect();
+    let added = names
+        .iter()
+        .flat_map(|n| [format!("{n}_repaired"), format!("{n}_fault")]);
+    let head: Vec<String> = time
+        .into_iter()
+        .chain(data.names.iter().cloned())
+        .chain(added)
+        .collect();
     out.write_record(&head).map_err(Failure::work)?;
     let cell = |v: f64| if v.is_finite() { v.to_string() } else { String::new() };
     for (row, verdict) in verdicts.iter().enumerate() {
@@ -153,8 +174,16 @@ fn print(alarms: &[(String, Alarm)], times: Option<&[String]>) -> Result<()> {
     }
     output::line("tag        kind      from row  found in    to row        read    expected")?;
     for (tag, alarm) in alarms {
-        let last = if alarm.is_open { "open".to_owned() } else { alarm.last_row.to_string() };
-        let read = if alarm.read.is_finite() { format!("{:.5}", alarm.read) } else { "nothing".to_owned() };
+        let last = if alarm.is_open {
+            "open".to_owned()
+        } else {
+            alarm.last_row.to_string()
+        };
+        let read = if alarm.read.is_finite() {
+            format!("{:.5}", alarm.read)
+        } else {
+            "nothing".to_owned()
+        };
         let when = times.map_or(String::new(), |t| format!("  {}", t[alarm.first_row]));
         output::line(&format!(
             "{tag:<10} {:<8} {:>9} {:>9} {last:>9} {read:>11} {:>11.5}{when}",

@@ -153,3 +153,6 @@ impl Adaptive {
         self.measured.len()
     }
 }
+
+#[cfg(test)]
+mod tests;

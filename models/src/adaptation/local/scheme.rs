@@ -191,8 +191,10 @@ impl Prepared {
         rows.extend(block.clone().filter(|&row| series.is_complete(row)));
         let mut matrix = Covariance::among(constants, &self.frame, &rows).matrix;
         let rest: Vec<f64> = rows.iter().map(|&row| self.rest[row]).collect();
-        for (i, v) in rest.iter().enumerate() {
-            if v.is_nan() {
+        // the last row teaches nobody
+        let unmeasured = |i: usize| rest[i].is_nan() && i + 1 < rows.len();
+        for i in 0..rows.len() {
+            if unmeasured(i) {
                 // a row that is predicted and never measured: so noisy that it teaches nothing
                 matrix[(i, i)] += 1e9;
             }
@@ -210,7 +212,7 @@ impl Prepared {
             let known = rows.partition_point(|&other| series.known_from(other).is_some_and(|from| from <= row));
             let mean: f64 = (0..known).map(|j| l[(i, j)] * whitened[j]).sum();
             let variance: f64 = (known..=i).map(|j| l[(i, j)].powi(2)).sum();
-            let never = if rest[i].is_nan() { 1e9 } else { 0.0 };
+            let never = if unmeasured(i) { 1e9 } else { 0.0 };
             out[row - block.start] = Some(self.estimate(row, mean, variance - never));
         }
         Ok(out)

@@ -213,7 +213,7 @@ fn outside_of_what_the_model_knows_the_prediction_is_uncertain() {
 
 #[test]
 fn an_imported_model_gives_uncertain_values_without_an_interval() {
-    let own = models::Model::from_bytes(&model()).unwrap();
+    let own = Model::from_bytes(&model()).unwrap();
     let onnx = models::exchange::to_onnx(&own, "").unwrap();
     let inputs: Vec<_> = own.inputs().iter().map(|i| (i.name.clone(), i.unit.clone())).collect();
     let imported = models::exchange::from_onnx(onnx, &inputs, own.target().clone(), String::new()).unwrap();

@@ -174,7 +174,7 @@ fn predictions_from_a_blamed_sensor_are_bad_and_say_why() {
     );
     assert_eq!(events[1]["fault"], "stuck");
     let blamed: Vec<_> = predictions.iter().filter(|p| p.3 == "sensor-fault").collect();
-    assert!((55..70).contains(&blamed.len()), "{}", blamed.len());
+    assert!((55..90).contains(&blamed.len()), "{}", blamed.len());
     assert!(blamed.iter().all(|p| p.2 == "bad"));
 }
 
@@ -182,7 +182,7 @@ fn predictions_from_a_blamed_sensor_are_bad_and_say_why() {
 fn predictions_from_a_reconstruction_are_marked_and_never_good() {
     let (predictions, _) = guarded(true);
     let marked: Vec<_> = predictions.iter().filter(|p| p.3 == "reconstructed").collect();
-    assert!((55..70).contains(&marked.len()), "{}", marked.len());
+    assert!((55..90).contains(&marked.len()), "{}", marked.len());
     assert!(marked.iter().all(|p| p.2 == "uncertain"));
     // NOX = 2 · FLOW: near the truth although the sensor stands still
     for (time, value, ..) in marked.iter().take(50) {

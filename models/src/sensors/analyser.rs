@@ -219,7 +219,7 @@ impl Watch<'_> {
                 self.offset += size;
                 self.learn_again(series, first..row + 1);
             }
-            None if self.noise > self.noise_limit && !self.is_open_as(Kind::Noise) => {
+            None if self.noise > self.noise_limit && self.open.is_none() => {
                 let first = row.saturating_sub(NOISE_MEMORY as usize);
                 self.raise(row, first, Kind::Noise, [value, expected]);
             }
@@ -240,6 +240,7 @@ impl Watch<'_> {
             self.process.take(row, series.outcome(row) - self.offset, outlook);
         }
         self.steps.clear();
+        self.noise = 1.0;
     }
 
     fn end(&mut self) {

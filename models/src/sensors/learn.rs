@@ -20,9 +20,11 @@ const SMALL_JUMP: f64 = 0.6;
 /// Of slow statistics the greatest value of each ten days counts, and of those the second: one event in history may have been a fault.
 const BLOCK: usize = 240;
 const NOISE_MARGIN: f64 = 2.0;
+const LEAST_NOISE: f64 = 4.0;
 const DRIFT_MARGINS: [f64; 2] = [1.25, 2.5];
 /// A drift that need not be found, and one that must be, in standard deviations of the tag.
 const SMALL_DRIFT: f64 = 0.25;
+const LEAST_DRIFT: f64 = 0.1;
 const LARGE_DRIFT: f64 = 1.7;
 /// Runs without the sensor, from so many places of history, for 1, 2, 4 … rows.
 const STARTS: usize = 400;
@@ -206,10 +208,10 @@ fn set_limits(monitor: &mut Monitor, columns: &[Vec<f64>], complete: &[usize]) {
             .min(tag.change.in_steady_hours(SMALL_JUMP))
             .max(low)
             .max(LEAST_JUMP);
-        tag.noise = (NOISE_MARGIN * second_of_blocks(&noise)).max(1.0);
+        tag.noise = (NOISE_MARGIN * second_of_blocks(&noise)).max(LEAST_NOISE);
         let usual = second_of_blocks(&drift);
         let [low, high] = DRIFT_MARGINS.map(|margin| margin * usual);
-        tag.drift = high.min(SMALL_DRIFT).max(low).clamp(1e-6, LARGE_DRIFT);
+        tag.drift = high.min(SMALL_DRIFT).max(low).clamp(LEAST_DRIFT, LARGE_DRIFT);
     }
 }
 

@@ -372,10 +372,12 @@ impl Watch {
             };
             open.rows += 1;
             let is_near = (standard[i] - hour.values[i]).abs() <= learnt.freedom_after(open.rows);
+            let error = standard[i] - hour.levels[i] - sensor.centre;
+            let is_back = sensor.drift.abs() < CLEAR * learnt.drift;
             let is_plausible = evident[i].is_none()
                 && !learnt.plain.is_stuck(sensor.run)
                 && match open.origin {
-                    Origin::Drift => sensor.drift.abs() < CLEAR * learnt.drift,
+                    Origin::Drift => is_back || error.abs() < learnt.drift,
                     _ => is_near && sensor.run.length < 3,
                 };
             // the row in which it was raised is implausible, whatever the estimate of it
@@ -395,8 +397,8 @@ impl Watch {
                 }
             }
             let enough = match open.origin {
-                Origin::Drift => 1,
-                Origin::Noise => QUIET,
+                Origin::Drift if is_back => 1,
+                Origin::Drift | Origin::Noise => QUIET,
                 _ => open.implausible.min(QUIET),
             };
             if open.quiet >= enough {

@@ -27,10 +27,10 @@ const BLOCK: usize = 240;
 const QUIET_SHARE: f64 = 0.75;
 /// The limit of z lies between these.
 const LIMITS: [f64; 2] = [6.0, 8.2];
-/// Memory of the noise statistic, and the greatest limit of it: [`BOUND`]² would be reached never.
+/// Memory of the noise statistic, and the limits of its limit: [`BOUND`]² would be reached never, and a few surprises are a step.
 const NOISE_MEMORY: f64 = 12.0;
 const NOISE_MARGIN: f64 = 1.3;
-const NOISE_LIMIT: f64 = 20.0;
+const NOISE_LIMITS: [f64; 2] = [10.0, 20.0];
 /// Hours that an alarm of a step stands, unless the analyser steps back: after a week its level is the new normal.
 const STANDS: usize = 168;
 /// A further step within so many hours belongs to the same alarm: the first hours tell its size badly.
@@ -133,7 +133,7 @@ impl Watch<'_> {
         let place = (z.len() as f64 * QUIET_SHARE) as usize;
         self.limit = z.get(place).copied().unwrap_or(LIMITS[1]).clamp(LIMITS[0], LIMITS[1]);
         let noise = greatest(|s| s.1).iter().rev().nth(1).copied();
-        self.noise_limit = (NOISE_MARGIN * noise.unwrap_or(NOISE_LIMIT)).min(NOISE_LIMIT);
+        self.noise_limit = (NOISE_MARGIN * noise.unwrap_or(NOISE_LIMITS[1])).clamp(NOISE_LIMITS[0], NOISE_LIMITS[1]);
     }
 
     fn step(&mut self, series: &Series, row: usize) {

@@ -13,6 +13,8 @@ pub struct Hour {
     pub values: Vec<f64>,
     /// Their changes since the row before.
     pub steps: Vec<f64>,
+    /// Are the changes known? Not in the first row, nor after an interruption.
+    pub is_settled: bool,
     /// What the level models say of each.
     pub levels: Vec<f64>,
 }

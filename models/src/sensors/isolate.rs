@@ -62,7 +62,7 @@ impl<'a> Scene<'a> {
     fn expect(&self, tag: usize) -> (f64, f64) {
         let learnt = &self.monitor.tags[tag];
         let level = learnt.level.estimate(&self.values);
-        match self.before {
+        match self.before.filter(|hour| hour.is_settled) {
             Some(before) => {
                 let expected = learnt.change.expect(before, &self.values, level, self.centres[tag]);
                 (expected.value, expected.error)
@@ -187,6 +187,7 @@ impl<'a> Scene<'a> {
         Hour {
             values: self.values,
             steps,
+            is_settled: self.before.is_some(),
             levels,
         }
     }

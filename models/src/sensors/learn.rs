@@ -110,10 +110,12 @@ fn hours(rows: &[Vec<f64>], levels: &[Level]) -> Vec<Hour> {
                 Some(before) => row.iter().zip(before).map(|(a, b)| a - b).collect(),
                 None => vec![0.0; row.len()],
             };
+            let is_settled = before.is_some();
             before = Some(row);
             Hour {
                 values: row.clone(),
                 steps,
+                is_settled,
                 levels: levels.iter().map(|l| l.estimate(row)).collect(),
             }
         })

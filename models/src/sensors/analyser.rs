@@ -147,17 +147,16 @@ impl Watch<'_> {
         let outlook = self.process.expect(row);
         let expected = self.process.in_unit(&outlook).0 + self.offset;
         match fault {
-            Some(kind) => {
-                if !self.is_open_as(kind) {
-                    let first = if kind == Kind::Stuck {
-                        row + 1 - self.run.length
-                    } else {
-                        row
-                    };
-                    self.process.forget_from(first);
-                    self.raise(row, first, kind, [value, expected]);
-                }
+            Some(kind) if !self.is_open_as(kind) => {
+                let first = if kind == Kind::Stuck {
+                    row + 1 - self.run.length
+                } else {
+                    row
+                };
+                self.process.forget_from(first);
+                self.raise(row, first, kind, [value, expected]);
             }
+            Some(_) => {}
             None if series.is_complete(row) => {
                 let surprise = self.process.take(row, value - self.offset, outlook);
                 self.follow(row, value - self.offset, surprise);

@@ -150,7 +150,7 @@ fn what_cannot_be_promoted_is_refused_and_the_plant_file_stays() {
     let before = std::fs::read_to_string(&config).unwrap();
     let promote = |target: &str, more: &[&str]| {
         let args = ["model", "promote", "--config", path(&config), "--target", target];
-        fails(&[&args, &["--name", "A", "--reason", "b"], more].concat())
+        fails(&[&args[..], &["--name", "A", "--reason", "b"], more].concat())
     };
     for (target, more, expected) in [
         ("NOX", vec![], "no shadow to promote"),

@@ -105,8 +105,11 @@ fn too_short_a_history_is_refused() {
     assert!(code == 2 && message.contains("at least 720"), "{message}");
 }
 
+/// Time, value, quality and reason.
+type Reading = (String, Option<f64>, String, String);
+
 /// A plant that replays the faulty hours, minute by minute, with a model and the guard. Its predictions and events.
-fn guarded(reconstruct: bool) -> (Vec<(String, Option<f64>, String, String)>, Vec<Value>) {
+fn guarded(reconstruct: bool) -> (Vec<Reading>, Vec<Value>) {
     let folder = tempfile::tempdir().unwrap();
     let (history, _) = files(folder.path());
     let at = |name: &str| path(&folder.path().join(name)).to_owned();

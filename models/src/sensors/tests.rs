@@ -143,10 +143,8 @@ fn what_needs_no_model_is_found_at_once() {
 #[test]
 fn a_swap_blames_both() {
     let mut columns = plant(2, 900);
-    for i in 500..560 {
-        let (a, b) = (columns[0][i], columns[3][i]);
-        (columns[0][i], columns[3][i]) = (b, a);
-    }
+    let (before, after) = columns.split_at_mut(3);
+    before[0][500..560].swap_with_slice(&mut after[0][500..560]);
     let watch = watched(&monitor(), &columns);
     let mut blamed: Vec<usize> = watch
         .alarms()

@@ -8,7 +8,7 @@ const LATER: usize = 40;
 /// A plant of three inputs that wander, and what it emits; from row 600 on a little more.
 fn rows(count: usize) -> (Vec<Vec<f64>>, Vec<f64>) {
     let mut random = Random::new(4, 0);
-    let mut columns = vec![Vec::with_capacity(count); INPUTS];
+    let mut columns = vec![Vec::new(); INPUTS];
     let mut measured = Vec::with_capacity(count);
     let mut state = [0.0; INPUTS];
     for row in 0..count {

@@ -26,4 +26,4 @@ pub use model::{
     Flag, Imported, Input, Interval, IntervalOrigin, Model, ModelError, Origin, Prediction, Target, Training,
 };
 pub use pretrained::pretrained;
-pub use train::{Scheme, TrainError, TrainOptions, Trained, TrainingTable, Validation, train};
+pub use train::{Scheme, TrainError, TrainOptions, Trained, TrainingTable, Validation, train, train_as_job};

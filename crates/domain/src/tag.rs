@@ -12,6 +12,9 @@ pub struct TagName(Arc<str>);
 /// Reserved for the program's own tags.
 pub const SYSTEM_PREFIX: &str = "sys.";
 
+/// Before the name of a prediction: the program's own tag for the share of hours that lay within its interval.
+pub const COVERAGE_TAG: &str = "sys.coverage.";
+
 /// Longest name of a plant's tag.
 const LONGEST: usize = 64;
 /// Longest name of the program's own tags: they hold the name of a source.

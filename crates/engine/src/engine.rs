@@ -3,6 +3,7 @@
 use crate::{
     at_work::AtWork,
     audit,
+    coverage::{Counted, Counter},
     disk::{LogWatch, ReserveKeeper},
     event::{Event, Listener},
     export::postgres::{Exporter, Plan},
@@ -96,6 +97,7 @@ pub struct Engine {
     worker: JoinHandle<()>,
     watch: Option<Watch>,
     reserve: Option<ReserveKeeper>,
+    counter: Counter,
     core: Arc<Core>,
 }
 
@@ -106,6 +108,7 @@ pub(crate) struct Core {
     shared: Arc<Shared>,
     orders: Arc<Orders>,
     own_tags: Arc<Mutex<OwnTags>>,
+    counted: Arc<Mutex<Vec<Counted>>>,
     view: ViewPort,
     database: PathBuf,
     is_demo: bool,
@@ -191,6 +194,13 @@ impl Engine {
         );
         let (stop, stopped) = Stop::new();
         let own_tags = Arc::new(Mutex::new(OwnTags::default()));
+        let counted = Arc::default();
+        let counter = Counter::start(
+            Arc::clone(&counted),
+            prepared.roster.own_stream(),
+            &database,
+            writer_sender.clone(),
+        )?;
         let observer = Observer {
             tags: own_tags.clone(),
             stream: prepared.roster.own_stream(),
@@ -214,6 +224,7 @@ impl Engine {
             shared,
             orders,
             own_tags,
+            counted,
             view,
             database,
             is_demo,
@@ -233,6 +244,7 @@ impl Engine {
             worker,
             watch,
             reserve,
+            counter,
             core,
         })
     }
@@ -260,6 +272,7 @@ impl Engine {
         }
         // a source that ends says so; the summary tells how it fared while it ran
         let links: Vec<_> = self.core.shared.lock().sources.iter().map(|s| s.state).collect();
+        self.counter.stop();
         self.stop.stop();
         let (running, exporter, mut follows, writer) = {
             let mut state = self.core.lock();
@@ -406,6 +419,7 @@ impl InForce {
         core.orders.models(prepared.models, prepared.guard);
         self.follows.set(prepared.follows, &core.database, &writer);
         *core.own_tags.lock().unwrap_or_else(PoisonError::into_inner) = prepared.own_tags;
+        *core.counted.lock().unwrap_or_else(PoisonError::into_inner) = prepared.counted;
         same.extend(
             new.into_iter()
                 .map(|ready| Running::start(ready, &core.handle, writer.clone(), &core.shared)),

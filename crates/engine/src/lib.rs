@@ -17,6 +17,7 @@ pub mod training;
 
 mod at_work;
 mod bindings;
+mod coverage;
 mod disk;
 mod engine;
 mod event;

@@ -3,6 +3,7 @@
 
 use crate::{
     at_work::{self, AtWork},
+    coverage::Counted,
     engine::StartError,
     export::postgres::{Plan, Target},
     follow,
@@ -14,7 +15,7 @@ use crate::{
     sensors::Guard,
     sources::{Ready, Running},
 };
-use domain::{Tag, TagId, plant::find_tag};
+use domain::{Tag, TagId, plant::find_tag, tag::COVERAGE_TAG, unit::Unit};
 use drivers::{Context, Source};
 use std::{path::Path, sync::Arc};
 
@@ -37,6 +38,8 @@ pub struct Prepared {
     pub limits: Vec<LimitMonitor>,
     /// The program's own tags.
     pub own_tags: OwnTags,
+    /// The intervals whose coverage is counted.
+    pub counted: Vec<Counted>,
     /// The continuous export, where the plant file asks for it.
     pub postgres: Option<Plan>,
 }
@@ -61,6 +64,7 @@ impl Prepared {
             plant.sources.iter().map(|s| s.id.as_str()),
             plant.postgres.as_ref().is_some_and(|p| p.enabled),
         )?;
+        let counted = counted(&models, &mut roster)?;
         let mut ready = Vec::with_capacity(plant.sources.len());
         for (settings, source) in plant.sources.iter().zip(sources(loaded, roster.tags())?) {
             let tags = plant.source_tags(settings);
@@ -98,6 +102,7 @@ impl Prepared {
             in_force,
             guard,
             own_tags,
+            counted,
             postgres: export_plan(loaded)?,
         })
     }
@@ -186,6 +191,23 @@ fn is_other_check(now: &domain::PlantFile, was: &domain::PlantFile) -> bool {
             .map(|s| (s.file.clone(), s.period_secs, s.reconstruct))
     };
     of(now) != of(was)
+}
+
+/// The intervals of models whose target is measured, each with the program's own tag that keeps its coverage.
+fn counted(models: &[AtWork], roster: &mut Roster) -> Result<Vec<Counted>, StartError> {
+    let one = Unit::parse("1").map_err(std::io::Error::other)?;
+    let counted = models.iter().filter_map(|model| {
+        let view = model.describe();
+        let tags = [view.measured?, view.low, view.high];
+        let names = tags.map(|tag| roster.tags()[tag.index()].name.to_string());
+        let tag = roster.own_tag(
+            &format!("{COVERAGE_TAG}{}", model.name),
+            one,
+            "Share of the last 30 days' hours that lay within their 90 % interval",
+        )?;
+        Some(Counted { names, tag })
+    });
+    Ok(counted.collect())
 }
 
 /// What is exported continuously, and whereto.

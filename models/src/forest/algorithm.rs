@@ -4,6 +4,7 @@ use super::{
     ExtraTreesValidParams, ForestError, Node, grow,
     walk::{Padded, walk},
 };
+use crate::job::{Cancelled, Job};
 use linfa::{
     dataset::{AsSingleTargets, DatasetBase},
     traits::{Fit, PredictInplace},
@@ -72,6 +73,19 @@ impl ExtraTrees {
         targets: &[f64],
         params: &ExtraTreesValidParams,
     ) -> Result<Self, ForestError> {
+        Self::fit_as_job(columns, targets, params, &Job::default())
+    }
+
+    /// The same as a job that counts its trees; they have to be expected by whoever begins it.
+    ///
+    /// # Errors
+    /// As [`Self::fit_columns`], and when the job is cancelled.
+    pub fn fit_as_job(
+        columns: &[&[f32]],
+        targets: &[f64],
+        params: &ExtraTreesValidParams,
+        job: &Job,
+    ) -> Result<Self, ForestError> {
         let (rows, inputs) = (targets.len(), columns.len());
         if rows == 0 || inputs == 0 {
             return Err(ForestError::Empty { rows, inputs });
@@ -92,12 +106,17 @@ impl ExtraTrees {
             return Err(ForestError::NotANumber { row });
         }
         let sample = grow::Sample::new(columns, targets);
-        let grown: Vec<Vec<Node>> = in_pool(params.threads, || {
+        let grown: Result<Vec<Vec<Node>>, Cancelled> = in_pool(params.threads, || {
+            let grow = |grower: &mut grow::Grower<'_>, tree| {
+                job.step(1)?;
+                Ok(grower.tree(tree))
+            };
             (0..params.trees as u64)
                 .into_par_iter()
-                .map_init(|| grow::Grower::new(&sample, params), |grower, tree| grower.tree(tree))
+                .map_init(|| grow::Grower::new(&sample, params), grow)
                 .collect()
         })?;
+        let grown = grown?;
         Self::join(inputs, &grown)
     }
 

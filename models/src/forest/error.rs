@@ -1,5 +1,7 @@
 //! What can be wrong with settings or data of a fit.
 
+use crate::job::Cancelled;
+
 /// Why a forest is not fitted.
 #[derive(Debug, thiserror::Error)]
 pub enum ForestError {
@@ -59,6 +61,9 @@ pub enum ForestError {
         /// What the system says.
         message: String,
     },
+    /// Nobody wanted it any more.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
     /// linfa's own errors.
     #[error(transparent)]
     Linfa(#[from] linfa::Error),

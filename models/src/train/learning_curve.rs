@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Shares of the history, each half the next.
-const HALVINGS: u32 = 5;
+pub(super) const HALVINGS: u32 = 5;
 /// Fewest rows of a point.
 const FEWEST_ROWS: usize = 50;
 
@@ -21,7 +21,10 @@ pub struct LearningPoint {
 }
 
 /// The newest thirty-second, sixteenth, … half of what lies before the last fifth, then all of it.
-pub(super) fn learning_curve(rows: &Rows, params: &ExtraTreesValidParams) -> Result<Vec<LearningPoint>, ForestError> {
+pub(super) fn learning_curve(
+    rows: &Rows<'_>,
+    params: &ExtraTreesValidParams,
+) -> Result<Vec<LearningPoint>, ForestError> {
     let test = last_fifth(rows.len());
     let tested: Vec<usize> = test.clone().collect();
     let mut points = Vec::new();

@@ -13,13 +13,14 @@ pub use validation::{Scheme, TestedRow, Validation, gap_rows};
 use crate::{
     envelope::Envelope,
     forest::{ExtraTrees, ExtraTreesParams, ForestError, MaxFeatures},
+    job::Job,
     model::{Input, Model, Origin, Target, Training},
 };
 use interval::target_spread;
 use linfa::ParamGuard;
 use rows::Rows;
 use std::time::Instant;
-use validation::{Outcome, validate};
+use validation::{Outcome, fits, validate};
 
 /// Fewest complete rows that a model is made of.
 pub const FEWEST_ROWS: usize = 20;
@@ -115,6 +116,14 @@ pub enum TrainError {
 /// # Errors
 /// [`TrainError`].
 pub fn train(table: &TrainingTable, options: &TrainOptions) -> Result<Trained, TrainError> {
+    train_as_job(table, options, &Job::default())
+}
+
+/// The same as a job, whose steps are trees.
+///
+/// # Errors
+/// As [`train`], and when the job is cancelled.
+pub fn train_as_job(table: &TrainingTable, options: &TrainOptions, job: &Job) -> Result<Trained, TrainError> {
     let params = ExtraTreesParams::default()
         .trees(options.trees)
         .min_leaf(options.min_leaf)
@@ -123,7 +132,14 @@ pub fn train(table: &TrainingTable, options: &TrainOptions) -> Result<Trained, T
         .threads(options.threads)
         .check()?;
     check(table)?;
-    let rows = Rows::complete(table);
+    let curve = if options.learning_curve {
+        learning_curve::HALVINGS as usize + 1
+    } else {
+        0
+    };
+    let fits = 1 + options.validation.map_or(0, fits) + curve;
+    job.expect((fits * options.trees) as u64);
+    let rows = Rows::complete(table, job);
     if rows.len() < FEWEST_ROWS {
         return Err(TrainError::TooFewRows {
             rows: table.measured.len(),
@@ -131,10 +147,11 @@ pub fn train(table: &TrainingTable, options: &TrainOptions) -> Result<Trained, T
         });
     }
     let start = Instant::now();
-    let forest = ExtraTrees::fit_columns(
+    let forest = ExtraTrees::fit_as_job(
         &rows.narrow.iter().map(Vec::as_slice).collect::<Vec<_>>(),
         &rows.measured,
         &params,
+        job,
     )?;
     let fit_secs = start.elapsed().as_secs_f64();
 

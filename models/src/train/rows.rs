@@ -1,9 +1,14 @@
 //! Complete rows, as the forest wants them.
 
 use super::{TestedRow, TrainingTable};
-use crate::forest::{ExtraTrees, ExtraTreesValidParams, ForestError};
+use crate::{
+    forest::{ExtraTrees, ExtraTreesValidParams, ForestError},
+    job::Job,
+};
 
-pub(super) struct Rows {
+/// See the module; fits of them count as work of a job.
+pub(super) struct Rows<'a> {
+    pub job: &'a Job,
     /// The inputs, column by column.
     pub columns: Vec<Vec<f64>>,
     /// The same as the forest's arithmetic has them.
@@ -13,8 +18,8 @@ pub(super) struct Rows {
     origin: Vec<usize>,
 }
 
-impl Rows {
-    pub fn complete(table: &TrainingTable) -> Self {
+impl<'a> Rows<'a> {
+    pub fn complete(table: &TrainingTable, job: &'a Job) -> Self {
         // the file holds f32: a number beyond it is as good as missing
         let is_number = |v: f64| (v as f32).is_finite();
         let origin: Vec<usize> = (0..table.measured.len())
@@ -24,6 +29,7 @@ impl Rows {
         let columns: Vec<Vec<f64>> = table.columns.iter().map(|c| pick(c)).collect();
         let narrow = columns.iter().map(|c| c.iter().map(|&v| v as f32).collect()).collect();
         Self {
+            job,
             columns,
             narrow,
             measured: pick(&table.measured),
@@ -42,10 +48,11 @@ impl Rows {
             .map(|c| rows.iter().map(|&i| c[i]).collect())
             .collect();
         let measured: Vec<f64> = rows.iter().map(|&i| self.measured[i]).collect();
-        ExtraTrees::fit_columns(
+        ExtraTrees::fit_as_job(
             &columns.iter().map(Vec::as_slice).collect::<Vec<_>>(),
             &measured,
             params,
+            self.job,
         )
     }
 

@@ -93,7 +93,20 @@ pub(super) struct Outcome {
     pub tested: Vec<TestedRow>,
 }
 
-pub(super) fn validate(rows: &Rows, scheme: Scheme, params: &ExtraTreesValidParams) -> Result<Outcome, ForestError> {
+/// How many forests a validation fits.
+pub(super) fn fits(scheme: Scheme) -> usize {
+    match scheme {
+        Scheme::Chronological => 1,
+        Scheme::Random => 2,
+        Scheme::Blocked | Scheme::Rolling => 1 + BLOCKS,
+    }
+}
+
+pub(super) fn validate(
+    rows: &Rows<'_>,
+    scheme: Scheme,
+    params: &ExtraTreesValidParams,
+) -> Result<Outcome, ForestError> {
     let n = rows.len();
     let border = last_fifth(n).start;
     let all: Vec<usize> = (0..n).collect();
@@ -156,7 +169,7 @@ fn rolling(rows: usize) -> Vec<Split> {
     (1..=BLOCKS).map(split).collect()
 }
 
-fn in_turn(rows: &Rows, params: &ExtraTreesValidParams, splits: Vec<Split>) -> Result<Vec<TestedRow>, ForestError> {
+fn in_turn(rows: &Rows<'_>, params: &ExtraTreesValidParams, splits: Vec<Split>) -> Result<Vec<TestedRow>, ForestError> {
     let mut tested = Vec::new();
     for (fit, test) in splits {
         tested.extend(rows.test(&fit, &test.collect::<Vec<_>>(), params)?);

@@ -6,7 +6,7 @@ use crate::{
     mark::{Mark, mark},
     tokens,
 };
-use domain::{Quality, TagId};
+use domain::{Quality, TagId, tag::COVERAGE_TAG};
 use egui::{Color32, RichText, Ui};
 use view::Newest;
 
@@ -65,10 +65,19 @@ pub fn row(app: &mut App, ui: &mut Ui) {
             );
         }
         let interval = half.map(|h| format!("± {}", format.value(h))).unwrap_or_default();
+        let held = plant.tags.get(model.value.index()).and_then(|tag| {
+            let name = format!("{COVERAGE_TAG}{}", tag.name);
+            let place = plant.tags.iter().position(|t| t.name.as_str() == name)?;
+            usable(newest(TagId(place as u32)))
+        });
+        let title = match held {
+            Some(share) => app.texts.with("predicted-held", &[("percent", (100.0 * share).round().into())]),
+            None => app.t("predicted"),
+        };
         place(
             ui,
             width,
-            app.t("predicted"),
+            title,
             number(usable(predicted)),
             interval,
             colors.predicted,

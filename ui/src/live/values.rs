@@ -148,8 +148,9 @@ fn quality(app: &App, ui: &mut Ui, newest: Option<Newest>) {
 fn description(app: &App, tag: &Tag) -> String {
     if tag.origin == Origin::Predicted {
         let key = match tag.name.as_str() {
-            n if n.ends_with("_PRED_LO") => "predicted-low",
-            n if n.ends_with("_PRED_HI") => "predicted-high",
+            n if n.ends_with("_LO") => "predicted-low",
+            n if n.ends_with("_HI") => "predicted-high",
+            n if n.ends_with("_SHADOW") => "predicted-shadow",
             _ => "predicted-value",
         };
         return app.t(key);

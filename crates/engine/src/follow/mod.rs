@@ -2,7 +2,7 @@
 //!
 //! When a period is over, and its values had the time to be stored, its row is formed by the code that forms rows for training
 //! ([`crate::training`]). References are read again for a day back (or for as long as the model reckons with), so that they may come
-//! late; what was predicted before they came stays as it was. A prediction has the time of its period's end.
+//! late; what was predicted before they came stays as it was. A prediction has the time of its period's last microsecond.
 
 mod binding;
 mod worker;

@@ -142,8 +142,9 @@ impl Worker {
         Ok(())
     }
 
+    /// The last moment of a period, which belongs to it: its hour in every report is the hour that was predicted.
     fn end_of(&self, time: Timestamp) -> Timestamp {
-        time.plus_micros(self.plan.binding.period_micros())
+        time.plus_micros(self.plan.binding.period_micros() - 1)
     }
 
     fn store(&self, time: Timestamp, shown: Shown) -> Result<(), Failure> {

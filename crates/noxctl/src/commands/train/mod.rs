@@ -7,13 +7,14 @@ pub use data::{EMISSIONS, Stored, input_names, training_table};
 pub use report::{metrics_json, sentence};
 
 use crate::{
+    background,
     cli::{MaxFeatures, TrainArgs, Validation},
     commands::{doctor, transfer::write_whole},
     failure::{Failure, Result},
     output,
 };
 use data::{Data, dropped_json};
-use models::{Scheme, TrainOptions, Trained};
+use models::{ForestError, Scheme, TrainError, TrainOptions, Trained};
 use report::Report;
 use serde_json::json;
 use std::{io::Write, path::Path, process::ExitCode};
@@ -39,7 +40,13 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
             "warning: a random split leaks: neighbouring hours are nearly equal, so its figures are not those of new hours. The chronological ones stand beside them.",
         );
     }
-    let trained = models::train(&data.table, &options).map_err(Failure::input)?;
+    let trained = match background::work("train", |job| models::train_as_job(&data.table, &options, job))? {
+        Err(TrainError::Forest(ForestError::Cancelled(_))) => {
+            output::note("cancelled; nothing was written");
+            return Ok(ExitCode::FAILURE);
+        }
+        trained => trained.map_err(Failure::input)?,
+    };
     let bytes = trained.model.to_bytes().map_err(Failure::input)?;
     write_whole(&args.out, |file| file.write_all(&bytes).map_err(Failure::work))?;
     if let Some(path) = &args.residuals {

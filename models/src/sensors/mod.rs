@@ -9,6 +9,8 @@
 mod alarm;
 pub mod analyser;
 mod change;
+mod cusum;
+pub mod drift;
 mod evidence;
 mod isolate;
 mod learn;
@@ -16,10 +18,12 @@ mod level;
 mod monitor;
 mod plain;
 mod ridge;
+mod sensitivity;
 mod watch;
 
 pub use alarm::{Alarm, Kind};
 pub use monitor::Monitor;
+pub use sensitivity::{Failing, LASTS, Sensitivity, sensitivity};
 pub use watch::{Verdict, Watch};
 
 /// Fewest complete rows that a monitor learns from: a month of hours.

@@ -136,7 +136,7 @@ pub enum Command {
     Backtest(BacktestArgs),
     /// Judge every input and the reference analysers hour by hour: which sensor is wrong, since when, and what it should read.
     #[command(
-        after_help = "Examples: noxctl sensors --train 2011.csv 2012.csv --data 2013.csv\n          noxctl sensors --train 2011.csv 2012.csv --data 2013.csv --repaired repaired.csv --json\n          noxctl sensors --train 2011.csv 2012.csv --out gt1.sensors"
+        after_help = "Examples: noxctl sensors --train 2011.csv 2012.csv --data 2013.csv\n          noxctl sensors --train 2011.csv 2012.csv --data 2013.csv --repaired repaired.csv --json\n          noxctl sensors --train 2011.csv 2012.csv --out gt1.sensors\n          noxctl sensors --train 2011.csv 2012.csv --data 2013.csv --sensitivity --model nox.xt"
     )]
     Sensors(SensorsArgs),
     /// Make an adaptive model from history: what a plant runs as a shadow beside its certified model.

@@ -24,6 +24,12 @@ pub struct SensorsArgs {
     /// Write the data with a column `<tag>_repaired` for each input and `<tag>_fault` that says where it is a reconstruction.
     #[arg(long, value_name = "CSV", requires = "data")]
     pub repaired: Option<PathBuf>,
+    /// Fail each input of a model in turn instead, at places in the data: what its predictions do, and when the sensor is blamed.
+    #[arg(long, requires_all = ["model", "data"], conflicts_with_all = ["inputs", "out", "repaired"])]
+    pub sensitivity: bool,
+    /// The model whose inputs fail.
+    #[arg(long, value_name = "FILE", requires = "sensitivity")]
+    pub model: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

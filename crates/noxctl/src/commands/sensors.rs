@@ -2,7 +2,7 @@
 
 use crate::{
     cli::SensorsArgs,
-    commands::{train::EMISSIONS, transfer::write_whole},
+    commands::{drift, sensitivity, train::EMISSIONS, transfer::write_whole},
     failure::{Failure, Result},
     output,
     table::Table,
@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 use std::{fs::File, io::Write, process::ExitCode, sync::Arc};
 
 pub fn sensors(args: &SensorsArgs) -> Result<ExitCode> {
+    if let Some(model) = args.model.as_deref().filter(|_| args.sensitivity) {
+        return sensitivity::run(args, model);
+    }
     let columns = args.columns.as_deref();
     let history = Table::read(&args.train, columns)?;
     let names = inputs(args, &history);
@@ -47,6 +50,7 @@ pub fn sensors(args: &SensorsArgs) -> Result<ExitCode> {
         .map(|a| (names[a.tag].clone(), a.clone()))
         .collect();
     let believed = believed(known, &read, &verdicts);
+    let drifts = drift::find(&history, &data, &names, &believed)?;
     alarms.extend(references(&history, &data, believed)?);
     alarms.sort_by_key(|(_, a)| a.detected_row);
     if let Some(path) = &args.repaired {
@@ -54,9 +58,11 @@ pub fn sensors(args: &SensorsArgs) -> Result<ExitCode> {
     }
     if args.json {
         let alarms: Vec<Value> = alarms.iter().map(|(name, a)| alarm_json(a, name)).collect();
-        output::json(&json!({ "rows": data.rows(), "alarms": alarms }))?;
+        let drifts: Vec<Value> = drifts.iter().map(drift::Found::to_json).collect();
+        output::json(&json!({ "rows": data.rows(), "alarms": alarms, "drift": drifts }))?;
     } else {
         print(&alarms, data.times.as_deref())?;
+        drifts.iter().try_for_each(|d| d.print(data.times.as_deref()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,109 @@
+//! A cumulative sum in as many directions as there are values (R. Crosier, Technometrics 30, 1988): S ← (S + y)·(1 − k/|S + y|), or 0
+//! where |S + y| ≤ k; a change is reported when |S| exceeds its limit. Of one value it is the two-sided cumulative sum.
+
+/// k for each direction, in usual deviations: half of the shift that is looked for, as usual.
+const ALLOWANCE: f64 = 0.5;
+/// The limit is at least this, for each direction; history raises it in such steps until it reports at most [`MOST_REPORTS`].
+const LEAST_LIMIT: f64 = 10.0;
+const RAISE: f64 = 1.1;
+const MOST_REPORTS: usize = 1;
+
+/// A block of rows: the mean of each value; none where too few rows are complete.
+pub type Block = Option<Vec<f64>>;
+
+/// What is usual, and what is not.
+#[derive(Clone, Debug)]
+pub struct Cusum {
+    scales: Vec<f64>,
+    allowance: f64,
+    limit: f64,
+}
+
+/// A change of the level of the values. Blocks are counted from the first one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The block that the change began with.
+    pub since: usize,
+    /// The block in which it was found.
+    pub found: usize,
+    /// New level less the one before, of each value.
+    pub shift: Vec<f64>,
+    /// |S| when it was found.
+    pub sum: f64,
+}
+
+impl Cusum {
+    /// Learns from stretches of history: the usual deviation of each value, at least `floor`, and the least limit that is exceeded at
+    /// most once in all of them.
+    pub fn learn(stretches: &[Vec<Block>], floor: &[f64]) -> Self {
+        let blocks = || stretches.iter().flatten().flatten();
+        let scales: Vec<f64> = floor
+            .iter()
+            .enumerate()
+            .map(|(i, floor)| super::ridge::robust_deviation(&blocks().map(|b| b[i]).collect::<Vec<_>>()).max(*floor))
+            .collect();
+        let breadth = (floor.len() as f64).sqrt();
+        let mut cusum = Self {
+            scales,
+            allowance: ALLOWANCE * breadth,
+            limit: LEAST_LIMIT * breadth,
+        };
+        while cusum.limit.is_finite() && stretches.iter().map(|s| cusum.changes(s).len()).sum::<usize>() > MOST_REPORTS
+        {
+            cusum.limit *= RAISE;
+        }
+        cusum
+    }
+
+    /// What |S| must exceed.
+    pub fn limit(&self) -> f64 {
+        self.limit
+    }
+
+    /// The changes of the level, which is 0 at first, in blocks in the order of time; each follows from the blocks up to where it was found.
+    pub fn changes(&self, blocks: &[Block]) -> Vec<Change> {
+        let n = self.scales.len();
+        let (mut level, mut sum, mut since) = (vec![0.0; n], vec![0.0; n], 0);
+        let mut changes = Vec::new();
+        for (found, block) in blocks.iter().enumerate() {
+            let Some(block) = block else {
+                continue;
+            };
+            for i in 0..n {
+                sum[i] += (block[i] - level[i]) / self.scales[i];
+            }
+            let size = length(&sum);
+            if size <= self.allowance {
+                sum.fill(0.0);
+                since = found + 1;
+                continue;
+            }
+            sum.iter_mut().for_each(|s| *s *= 1.0 - self.allowance / size);
+            let sum_now = size - self.allowance;
+            if sum_now > self.limit {
+                let mean = mean(&blocks[since..=found], n);
+                let shift = mean.iter().zip(&level).map(|(new, old)| new - old).collect();
+                changes.push(Change {
+                    since,
+                    found,
+                    shift,
+                    sum: sum_now,
+                });
+                level = mean;
+                sum.fill(0.0);
+                since = found + 1;
+            }
+        }
+        changes
+    }
+}
+
+fn length(values: &[f64]) -> f64 {
+    values.iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+fn mean(blocks: &[Block], n: usize) -> Vec<f64> {
+    let present = || blocks.iter().flatten();
+    let count = present().count().max(1) as f64;
+    (0..n).map(|i| present().map(|b| b[i]).sum::<f64>() / count).collect()
+}

@@ -33,10 +33,10 @@ pub struct Change {
 }
 
 impl Cusum {
-    /// Learns from stretches of history: the usual deviation of each value, at least `floor`, and the least limit that is exceeded at
-    /// most once in all of them.
-    pub fn learn(stretches: &[Vec<Block>], floor: &[f64]) -> Self {
-        let blocks = || stretches.iter().flatten().flatten();
+    /// Learns from history: the usual deviation of each value, at least `floor`, and the least limit with which at most one change is
+    /// reported.
+    pub fn learn(history: &[Block], floor: &[f64]) -> Self {
+        let blocks = || history.iter().flatten();
         let scales: Vec<f64> = floor
             .iter()
             .enumerate()
@@ -48,8 +48,7 @@ impl Cusum {
             allowance: ALLOWANCE * breadth,
             limit: LEAST_LIMIT * breadth,
         };
-        while cusum.limit.is_finite() && stretches.iter().map(|s| cusum.changes(s).len()).sum::<usize>() > MOST_REPORTS
-        {
+        while cusum.limit.is_finite() && cusum.changes(history).len() > MOST_REPORTS {
             cusum.limit *= RAISE;
         }
         cusum
@@ -81,6 +80,7 @@ impl Cusum {
             sum.iter_mut().for_each(|s| *s *= 1.0 - self.allowance / size);
             let sum_now = size - self.allowance;
             if sum_now > self.limit {
+                since += self.beginning(&blocks[since..=found], &level);
                 let mean = mean(&blocks[since..=found], n);
                 let shift = mean.iter().zip(&level).map(|(new, old)| new - old).collect();
                 changes.push(Change {
@@ -95,6 +95,26 @@ impl Cusum {
             }
         }
         changes
+    }
+
+    /// The block from which on the level is most likely another: where |Σ(y − level)|² / count of the blocks behind it is greatest.
+    fn beginning(&self, blocks: &[Block], level: &[f64]) -> usize {
+        let (mut sum, mut count) = (vec![0.0; level.len()], 0.0);
+        let mut best = (0.0, 0);
+        for (place, block) in blocks.iter().enumerate().rev() {
+            let Some(block) = block else {
+                continue;
+            };
+            for (i, s) in sum.iter_mut().enumerate() {
+                *s += (block[i] - level[i]) / self.scales[i];
+            }
+            count += 1.0;
+            let gain = length(&sum).powi(2) / count;
+            if gain > best.0 {
+                best = (gain, place);
+            }
+        }
+        best.1
     }
 }
 

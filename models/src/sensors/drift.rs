@@ -3,8 +3,8 @@
 //! Where a reference is measured, a forest learnt from history predicts it, and what drifts are the residuals, measured − predicted. Where
 //! none is, each input is estimated by the others ([`Level`]), and what drifts is how they belong together. Residuals are averaged over
 //! blocks of 24 rows, since neighbouring hours err alike, and a cumulative sum ([`Cusum`]) reports when their level changes. Its limit comes
-//! from rehearsals inside history: forecasts of each eighth of its second half by what was learnt from the rows before; in all of them
-//! together at most one change is reported.
+//! from a rehearsal: each eighth of history is predicted by what was learnt from the rows before it, in the first half from those behind it;
+//! watched from end to end history then has at most one report.
 
 use super::{
     FEWEST_ROWS, SensorsError,
@@ -19,8 +19,8 @@ use std::ops::Range;
 /// Rows of a block, and how many of them must be complete.
 const BLOCK: usize = 24;
 const FEWEST_OF_BLOCK: usize = 12;
-/// Forecasts inside the second half of history.
-const REHEARSALS: usize = 4;
+/// Parts of history that are predicted by the others.
+const PARTS: usize = 8;
 /// A forest for residuals: means of many rows need no more trees, and leaves of several rows do not repeat single hours.
 const TREES: usize = 50;
 const LEAF: usize = 5;
@@ -48,7 +48,7 @@ pub struct Drift {
 /// What a drift costs, in the unit of the reference. Each figure is known when the drift is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
-    /// Mean absolute error since the change before, or since the first row; without a whole block there, that of the rehearsals.
+    /// Mean absolute error since the change before, or since the first row; without a whole block there, that of the rehearsal.
     pub before: f64,
     /// Mean absolute error from the change to its detection.
     pub after: f64,
@@ -65,8 +65,8 @@ pub fn of_residuals(inputs: &[Vec<f64>], measured: &[f64], start: usize) -> Resu
     let complete = complete(inputs, measured);
     let known: Vec<f64> = (0..start).filter(|&r| complete[r]).map(|r| measured[r]).collect();
     enough(known.len())?;
-    let residuals = |learnt: usize, judged: Range<usize>| -> Result<Vec<Row>, SensorsError> {
-        let forest = forest(inputs, measured, &complete[..learnt])?;
+    let residuals = |learnt: Range<usize>, judged: Range<usize>| -> Result<Vec<Row>, SensorsError> {
+        let forest = forest(inputs, measured, learnt.filter(|&r| complete[r]))?;
         let one = |row: usize| complete[row].then(|| vec![measured[row] - forest.predict_row(&narrow(inputs, row))]);
         Ok(judged.into_par_iter().map(one).collect())
     };
@@ -115,8 +115,8 @@ pub fn of_inputs(inputs: &[Vec<f64>], start: usize) -> Result<Vec<Drift>, Sensor
     let rows: Vec<Vec<f64>> = (0..inputs[0].len())
         .map(|row| inputs.iter().zip(&scales).map(|(c, (m, d))| (c[row] - m) / d).collect())
         .collect();
-    let residuals = |learnt: usize, judged: Range<usize>| -> Result<Vec<Row>, SensorsError> {
-        let known: Vec<Vec<f64>> = (0..learnt).filter(|&r| complete[r]).map(|r| rows[r].clone()).collect();
+    let residuals = |learnt: Range<usize>, judged: Range<usize>| -> Result<Vec<Row>, SensorsError> {
+        let known: Vec<Vec<f64>> = learnt.filter(|&r| complete[r]).map(|r| rows[r].clone()).collect();
         let levels: Vec<Level> = (0..n)
             .into_par_iter()
             .map(|tag| Level::fit(&known, tag))
@@ -139,20 +139,22 @@ struct Found {
     judged: Vec<Row>,
 }
 
-/// Rehearses inside history, then judges the rows behind it. `residuals` learns from the rows before its first argument.
+/// Rehearses inside history, then judges the rows behind it. `residuals` learns from the first rows, and judges the second.
 fn find(
     start: usize,
     end: usize,
     floor: &[f64],
-    residuals: &dyn Fn(usize, Range<usize>) -> Result<Vec<Row>, SensorsError>,
+    residuals: &dyn Fn(Range<usize>, Range<usize>) -> Result<Vec<Row>, SensorsError>,
 ) -> Result<Found, SensorsError> {
-    let cut = |i: usize| start / 2 + (start - start / 2) * i / REHEARSALS;
-    let rehearsals: Vec<Vec<Row>> = (0..REHEARSALS)
-        .map(|i| residuals(cut(i), cut(i)..cut(i + 1)))
-        .collect::<Result<_, _>>()?;
-    let stretches: Vec<Vec<Block>> = rehearsals.iter().map(|rows| blocks(rows)).collect();
-    let cusum = Cusum::learn(&stretches, floor);
-    let judged = residuals(start, start..end)?;
+    let cut = |part: usize| start * part / PARTS;
+    let rehearsed = (0..PARTS).map(|part| {
+        let (from, to) = (cut(part), cut(part + 1));
+        let learnt = if part * 2 < PARTS { to..start } else { 0..from };
+        residuals(learnt, from..to)
+    });
+    let rehearsed: Vec<Row> = rehearsed.collect::<Result<Vec<_>, _>>()?.concat();
+    let cusum = Cusum::learn(&blocks(&rehearsed), floor);
+    let judged = residuals(0..start, start..end)?;
     let drifts = cusum
         .changes(&blocks(&judged))
         .into_iter()
@@ -167,7 +169,7 @@ fn find(
         .collect();
     Ok(Found {
         drifts,
-        rehearsed: rehearsals.concat(),
+        rehearsed,
         judged,
     })
 }
@@ -198,8 +200,12 @@ fn narrow(inputs: &[Vec<f64>], row: usize) -> Vec<f32> {
     inputs.iter().map(|c| c[row] as f32).collect()
 }
 
-fn forest(inputs: &[Vec<f64>], measured: &[f64], complete: &[bool]) -> Result<ExtraTrees, SensorsError> {
-    let rows: Vec<usize> = (0..complete.len()).filter(|&r| complete[r]).collect();
+fn forest(
+    inputs: &[Vec<f64>],
+    measured: &[f64],
+    rows: impl Iterator<Item = usize>,
+) -> Result<ExtraTrees, SensorsError> {
+    let rows: Vec<usize> = rows.collect();
     let columns: Vec<Vec<f32>> = inputs
         .iter()
         .map(|c| rows.iter().map(|&r| c[r] as f32).collect())

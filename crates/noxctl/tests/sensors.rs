@@ -96,6 +96,87 @@ fn csv_reader(file: &Path) -> impl Iterator<Item = Vec<String>> + use<> {
     lines.into_iter()
 }
 
+/// A file of rows and of what an analyser behind them reads: 2 · FLOW and an hour's noise, `step` more from row 480 on.
+fn with_reference(file: &Path, rows: std::ops::Range<usize>, step: f64) -> String {
+    let first = rows.start;
+    let line = |i: usize| {
+        let [a, b, c, d] = row(i);
+        let nox = 2.0 * c + (i as f64 * 12.9898).sin() + if i >= first + 480 { step } else { 0.0 };
+        format!("{a:.5},{b:.5},{c:.5},{d:.5},{nox:.5}\n")
+    };
+    std::fs::write(file, format!("{HEAD},NOX\n{}", rows.map(line).collect::<String>())).unwrap();
+    path(file).to_owned()
+}
+
+#[test]
+fn drift_of_a_reference_is_dated_sized_and_priced() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = with_reference(&folder.path().join("history.csv"), 0..2000, 0.0);
+    let data = with_reference(&folder.path().join("data.csv"), 2000..2960, 6.0);
+    let args = ["sensors", "--train", &history, "--data", &data];
+    let answer = json(&args);
+    let drifts = answer["drift"].as_array().unwrap();
+    assert_eq!(drifts.len(), 1, "{drifts:?}");
+    let drift = &drifts[0];
+    assert_eq!(
+        (drift["from"].as_str(), drift["tag"].as_str()),
+        (Some("residuals"), Some("NOX"))
+    );
+    assert!((432..=528).contains(&drift["change_row"].as_u64().unwrap()), "{drift}");
+    assert!(drift["detected_row"].as_u64().unwrap() < 800, "{drift}");
+    assert!((drift["size"].as_f64().unwrap() - 6.0).abs() < 1.5, "{drift}");
+    assert!(drift["cost"]["rise"].as_f64().unwrap() > 2.0, "{drift}");
+    let printed = text(&run(&args).stdout);
+    let reason = drift["reason"].as_str().unwrap();
+    assert!(
+        printed.contains("drift of NOX") && printed.contains(reason),
+        "{printed}"
+    );
+}
+
+#[test]
+fn a_table_says_what_failing_sensors_do_to_predictions() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = with_reference(&folder.path().join("history.csv"), 0..2000, 0.0);
+    let data = with_reference(&folder.path().join("data.csv"), 2000..2960, 0.0);
+    let model = path(&folder.path().join("m.xt")).to_owned();
+    let train = [
+        "train",
+        "--data",
+        &history,
+        "--target",
+        "NOX",
+        "--trees",
+        "20",
+        "--no-validate",
+        "--out",
+        &model,
+    ];
+    assert!(run(&train).status.success());
+    let args = ["sensors", "--train", &history, "--data", &data, "--sensitivity"];
+    let answer = json(&[&args[..], &["--model", &model]].concat());
+    assert_eq!(
+        (answer["target"].as_str(), answer["rows"].as_u64()),
+        (Some("NOX"), Some(960))
+    );
+    let table = answer["sensitivity"].as_array().unwrap();
+    assert_eq!(table.len(), 4 * 4);
+    let flow = table
+        .iter()
+        .find(|s| s["tag"] == "FLOW" && s["failure"] == "zero")
+        .unwrap();
+    assert!(flow["mean"].as_f64().unwrap() > 1.0, "{flow}");
+    assert_eq!(
+        (flow["blamed"].as_u64(), flow["delay"].as_f64()),
+        (flow["places"].as_u64(), Some(0.0))
+    );
+    assert!(flow["repaired"].as_f64() < flow["mean"].as_f64(), "{flow}");
+    let printed = text(&run(&[&args[..], &["--model", &model]].concat()).stdout);
+    assert_eq!(printed.lines().count(), 2 + 16, "{printed}");
+    let (code, message) = fails(&args);
+    assert!(code == 2 && message.contains("--model"), "{message}");
+}
+
 #[test]
 fn too_short_a_history_is_refused() {
     let folder = tempfile::tempdir().unwrap();

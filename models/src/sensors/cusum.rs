@@ -127,3 +127,47 @@ fn mean(blocks: &[Block], n: usize) -> Vec<f64> {
     let count = present().count().max(1) as f64;
     (0..n).map(|i| present().map(|b| b[i]).sum::<f64>() / count).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks(values: &[f64]) -> Vec<Block> {
+        values.iter().map(|v| Some(vec![*v])).collect()
+    }
+
+    #[test]
+    fn a_step_is_found_when_the_sum_of_what_exceeds_the_allowance_exceeds_the_limit() {
+        let mut values: Vec<f64> = (0..100).map(|i| if i % 2 == 0 { 0.6745 } else { -0.6745 }).collect();
+        // a usual deviation of 1, so an allowance of 0.5 and the least limit, 10
+        let cusum = Cusum::learn(&blocks(&values), &[0.01]);
+        assert!((cusum.scales[0] - 1.0).abs() < 1e-4 && cusum.limit() == LEAST_LIMIT);
+        values.extend([3.0; 10]);
+        let changes = cusum.changes(&blocks(&values));
+        let [change] = &changes[..] else {
+            panic!("{changes:?}");
+        };
+        // 5 · 2.5 = 12.5 exceeds 10, 4 · 2.5 does not by itself
+        assert_eq!((change.since, change.found), (100, 104));
+        assert!((change.shift[0] - 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn history_that_moves_has_one_report_at_most_and_the_new_level_is_the_usual_one() {
+        let wander: Vec<f64> = (0..400).map(|i| (f64::from(i) * 0.05).sin() * 3.0).collect();
+        let history = blocks(&wander);
+        let cusum = Cusum::learn(&history, &[0.01]);
+        assert!(cusum.limit() > LEAST_LIMIT && cusum.changes(&history).len() <= MOST_REPORTS);
+        let stepped = cusum.changes(&blocks(&[[0.0; 20].as_slice(), &[50.0; 200]].concat()));
+        assert_eq!(stepped.iter().map(|c| c.since).collect::<Vec<_>>(), [20]);
+    }
+
+    #[test]
+    fn missing_blocks_are_passed_over() {
+        let mut history = blocks(&[0.1, -0.1].repeat(20));
+        let cusum = Cusum::learn(&history, &[0.1]);
+        history.extend([None, None, Some(vec![5.0]), None, Some(vec![5.0])]);
+        let changes = cusum.changes(&history);
+        assert_eq!((changes[0].since, changes[0].found), (42, 42));
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    Target, TrainOptions, TrainingTable,
     adaptation::{References, Series},
     job::Job,
     random::Random,
@@ -257,4 +258,114 @@ fn an_analyser_that_steps_or_sticks_is_found() {
     let stuck = alarms.iter().find(|a| a.kind == Kind::Stuck).unwrap();
     assert_eq!(stuck.first_row, 500);
     assert_eq!(alarms.len(), 2, "{alarms:?}");
+}
+
+/// What an analyser behind three of the inputs reads.
+fn emission(inputs: &[Vec<f64>]) -> Vec<f64> {
+    let mut random = Random::new(9, 0);
+    let one = |i: usize| 60.0 + 0.3 * (inputs[0][i] - 130.0) - 0.5 * (inputs[1][i] - 15.0) + 4.0 * random.unit();
+    (0..inputs[0].len()).map(one).collect()
+}
+
+#[test]
+fn residuals_tell_since_when_how_large_and_at_what_cost() {
+    let inputs = plant(1, HISTORY + 2000);
+    let sound = emission(&inputs);
+    let usual = drift::of_residuals(&inputs, &sound, HISTORY).unwrap();
+    assert_eq!(usual, [], "a plant that stays as it was");
+
+    let mut measured = sound;
+    measured[HISTORY + 960..].iter_mut().for_each(|v| *v += 4.0);
+    let drifts = drift::of_residuals(&inputs, &measured, HISTORY).unwrap();
+    let [drift] = &drifts[..] else {
+        panic!("one report of one step: {drifts:?}");
+    };
+    assert!((912..=1008).contains(&drift.change_row), "{drift:?}");
+    assert!((960..1344).contains(&drift.detected_row), "{drift:?}");
+    assert!(
+        (drift.sizes[0] - 4.0).abs() < 1.0 && drift.sum > drift.limit,
+        "{drift:?}"
+    );
+    let cost = drift.cost.unwrap();
+    assert!(cost.before < 2.5 && cost.after > 3.0, "{cost:?}");
+    let mean = measured[HISTORY + drift.change_row..=HISTORY + drift.detected_row]
+        .iter()
+        .sum::<f64>()
+        / (drift.detected_row + 1 - drift.change_row) as f64;
+    assert!((cost.share - (cost.after - cost.before) / mean).abs() < 1e-12);
+
+    // what is said of a row does not depend on later ones
+    let end = HISTORY + drift.detected_row + 1;
+    let start: Vec<Vec<f64>> = inputs.iter().map(|c| c[..end].to_vec()).collect();
+    assert_eq!(drift::of_residuals(&start, &measured[..end], HISTORY).unwrap(), drifts);
+}
+
+#[test]
+fn without_references_inputs_tell_which_of_them_moved_most() {
+    let sound = plant(1, HISTORY + 2000);
+    assert_eq!(drift::of_inputs(&sound, HISTORY).unwrap(), []);
+    let mut fouled = sound;
+    let deviation = deviation(3);
+    // fouling: two deviations in a thousand hours
+    for (i, v) in fouled[3][HISTORY + 500..].iter_mut().enumerate() {
+        *v -= 2.0 * deviation * (i as f64 / 1000.0).min(1.0);
+    }
+    let drifts = drift::of_inputs(&fouled, HISTORY).unwrap();
+    let first = &drifts[0];
+    assert!((480..900).contains(&first.detected_row), "{first:?}");
+    assert_eq!(first.cost, None);
+    let moved: f64 = drifts.iter().map(|d| d.sizes[3]).sum();
+    assert!(moved < -1.0, "{drifts:?}");
+}
+
+#[test]
+fn gaps_are_no_drift_and_too_little_history_is_refused() {
+    let inputs = plant(1, HISTORY + 600);
+    let mut measured = emission(&inputs);
+    measured[HISTORY + 100..HISTORY + 300].fill(f64::NAN);
+    assert_eq!(drift::of_residuals(&inputs, &measured, HISTORY).unwrap(), []);
+    measured[500..HISTORY].fill(f64::NAN);
+    let refused = drift::of_residuals(&inputs, &measured, HISTORY).unwrap_err();
+    assert_eq!(refused, SensorsError::TooFewRows { complete: 500 });
+}
+
+#[test]
+fn each_sensor_fails_in_turn_and_its_reconstruction_takes_most_of_the_error_away() {
+    let columns = plant(1, HISTORY);
+    let target = |flow: &Vec<f64>| flow.iter().map(|f| 2.0 * f).collect();
+    let table = TrainingTable {
+        names: names(),
+        units: vec![String::new(); NAMES.len()],
+        measured: target(&columns[3]),
+        columns,
+        target: Target {
+            name: "NOX".to_owned(),
+            unit: String::new(),
+        },
+        data_sha256: String::new(),
+        span: None,
+    };
+    let options = TrainOptions {
+        trees: 20,
+        min_leaf: 3,
+        validation: None,
+        ..TrainOptions::default()
+    };
+    let model = crate::train(&table, &options).unwrap().model;
+    let monitor = monitor();
+    let found = sensitivity(&model, &monitor, &plant(2, 2000));
+    assert_eq!(found.len(), NAMES.len() * Failing::ALL.len());
+    assert!(found.iter().all(|s| s.places > 4 && s.mean <= s.greatest.abs()));
+    let of = |tag: usize, failing| found.iter().find(|s| s.tag == tag && s.failing == failing).unwrap();
+    // the prediction is made of FLOW: its loss is felt, that of PRESSURE is not
+    let (flow, pressure) = (of(3, Failing::Bias), of(2, Failing::Bias));
+    assert!(flow.mean > 5.0 * pressure.mean, "{flow:?} {pressure:?}");
+    assert_eq!((flow.blamed, flow.delay), (flow.places, Some(0.0)));
+    assert!(flow.repaired.unwrap() < 0.2 * flow.mean, "{flow:?}");
+    let frozen = of(3, Failing::Frozen);
+    assert!(
+        frozen.delay.unwrap() < 12.0 && frozen.blamed == frozen.places,
+        "{frozen:?}"
+    );
+    assert!(sensitivity(&model, &monitor, &plant(2, 100)).is_empty(), "no place");
 }

@@ -96,12 +96,12 @@ fn csv_reader(file: &Path) -> impl Iterator<Item = Vec<String>> + use<> {
     lines.into_iter()
 }
 
-/// A file of rows and of what an analyser behind them reads: 2 · FLOW and an hour's noise, `step` more from row 480 on.
+/// A file of rows and of what an analyser behind them reads: 2 · FLOW and an hour's noise, `step` more from row 240 on.
 fn with_reference(file: &Path, rows: std::ops::Range<usize>, step: f64) -> String {
     let first = rows.start;
     let line = |i: usize| {
         let [a, b, c, d] = row(i);
-        let nox = 2.0 * c + (i as f64 * 12.9898).sin() + if i >= first + 480 { step } else { 0.0 };
+        let nox = 2.0 * c + (i as f64 * 12.9898).sin() + if i >= first + 240 { step } else { 0.0 };
         format!("{a:.5},{b:.5},{c:.5},{d:.5},{nox:.5}\n")
     };
     std::fs::write(file, format!("{HEAD},NOX\n{}", rows.map(line).collect::<String>())).unwrap();
@@ -111,8 +111,8 @@ fn with_reference(file: &Path, rows: std::ops::Range<usize>, step: f64) -> Strin
 #[test]
 fn drift_of_a_reference_is_dated_sized_and_priced() {
     let folder = tempfile::tempdir().unwrap();
-    let history = with_reference(&folder.path().join("history.csv"), 0..2000, 0.0);
-    let data = with_reference(&folder.path().join("data.csv"), 2000..2960, 6.0);
+    let history = with_reference(&folder.path().join("history.csv"), 0..1000, 0.0);
+    let data = with_reference(&folder.path().join("data.csv"), 1000..1480, 6.0);
     let args = ["sensors", "--train", &history, "--data", &data];
     let answer = json(&args);
     let drifts = answer["drift"].as_array().unwrap();
@@ -122,8 +122,8 @@ fn drift_of_a_reference_is_dated_sized_and_priced() {
         (drift["from"].as_str(), drift["tag"].as_str()),
         (Some("residuals"), Some("NOX"))
     );
-    assert!((432..=528).contains(&drift["change_row"].as_u64().unwrap()), "{drift}");
-    assert!(drift["detected_row"].as_u64().unwrap() < 800, "{drift}");
+    assert!((192..=288).contains(&drift["change_row"].as_u64().unwrap()), "{drift}");
+    assert!(drift["detected_row"].as_u64().unwrap() < 450, "{drift}");
     assert!((drift["size"].as_f64().unwrap() - 6.0).abs() < 1.5, "{drift}");
     assert!(drift["cost"]["rise"].as_f64().unwrap() > 2.0, "{drift}");
     let printed = text(&run(&args).stdout);

@@ -181,7 +181,7 @@ fn incomplete_rows_are_left_out_and_counted() {
 
 #[test]
 fn a_cancelled_training_ends_with_that_and_a_whole_one_is_all_done() {
-    let job = crate::job::Job::default();
+    let job = Job::default();
     let asked = options(Some(Scheme::Blocked));
     train_as_job(&table(200), &asked, &job).unwrap();
     assert_eq!(job.fraction(), 1.0);

@@ -71,17 +71,12 @@ pub fn row(app: &mut App, ui: &mut Ui) {
             usable(newest(TagId(place as u32)))
         });
         let title = match held {
-            Some(share) => app.texts.with("predicted-held", &[("percent", (100.0 * share).round().into())]),
+            Some(share) => app
+                .texts
+                .with("predicted-held", &[("percent", (100.0 * share).round().into())]),
             None => app.t("predicted"),
         };
-        place(
-            ui,
-            width,
-            title,
-            number(usable(predicted)),
-            interval,
-            colors.predicted,
-        );
+        place(ui, width, title, number(usable(predicted)), interval, colors.predicted);
         if model.measured.is_some() {
             let difference = usable(predicted).zip(usable(measured)).map(|(p, m)| p - m);
             place(
